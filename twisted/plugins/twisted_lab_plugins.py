@@ -1,0 +1,8 @@
+"""What twistd offers: one line a plugin, for this file is imported each time twistd looks for plugins."""
+
+from twisted.application.service import ServiceMaker
+
+echo = ServiceMaker("twisted-lab echo", "twisted_lab.tap.echo", "An echo server (RFC 862, or the tutorial's).", "echo")
+header = ServiceMaker(
+    "twisted-lab header", "twisted_lab.tap.header", "Answers messages of the header protocol.", "header"
+)

@@ -1,0 +1,1 @@
+"""The command ``twisted-lab``: one module a verb, imported only when that verb is used."""

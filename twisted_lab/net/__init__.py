@@ -1,0 +1,1 @@
+"""What Twisted lacks: a sound Int32 receiver, bounded connections, services that stop within a grace period."""

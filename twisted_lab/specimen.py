@@ -1,0 +1,51 @@
+"""Specimens: protocols that run. Ours are found by name, anyone's by ``module:attribute``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from twisted.internet.interfaces import IProtocolFactory
+
+from twisted_lab.echo import EchoClientFactory, EchoFactory
+from twisted_lab.header_service import HeaderClientFactory, HeaderServerFactory
+from twisted_lab.wire.codec import Codec
+from twisted_lab.wire.header import HeaderCodec
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """
+    A protocol that every instrument can take.
+
+    `server` and `client` make a factory; the server's takes the reactor first. `codec` makes one direction's
+    codec; None where the protocol is a bare byte stream. `default_port` is the TCP port on 127.0.0.1.
+    """
+
+    name: str
+    server: Callable[..., IProtocolFactory]
+    client: Callable[..., IProtocolFactory]
+    codec: Callable[[], Codec[Any, Any]] | None
+    default_port: int
+
+
+ECHO = Specimen("echo", EchoFactory, EchoClientFactory, None, 5678)
+HEADER = Specimen("header", HeaderServerFactory, HeaderClientFactory, HeaderCodec, 5679)
+
+_ours = {specimen.name: specimen for specimen in (ECHO, HEADER)}
+
+
+def find(name: str) -> Specimen:
+    """Give the specimen called `name`, or the one at ``module:attribute``; `LookupError` says what is wrong."""
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        if name not in _ours:
+            raise LookupError(f"there is no specimen {name!r}: it is one of {', '.join(_ours)}, or module:attribute")
+        return _ours[name]
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LookupError(f"there is no specimen {name!r}: {error}") from error
+    if not isinstance(found, Specimen):
+        raise LookupError(f"{name} isn't a Specimen but a {type(found).__name__}")  # noqa: TRY004  # as documented
+    return found

@@ -1,0 +1,1 @@
+"""The twistd plugins: ``Options`` and ``makeService``, one module a plugin."""

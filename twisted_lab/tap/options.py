@@ -1,0 +1,129 @@
+"""What every plugin's command line has: where to listen, and what bounds its connections."""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.python import usage
+
+from twisted_lab.net.bounded import IDLE_TIMEOUT, MAX_CONNECTIONS
+from twisted_lab.net.listening import ListenError, ListeningService
+
+#: Seconds that open connections get to finish when the service stops.
+GRACE = 5.0
+
+
+class Exit(SystemExit, Exception):  # noqa: N818  # it ends the program as SystemExit does, and is named like it
+    """
+    End the program with a status, its sentence having been printed.
+
+    An `Exception` too, so that twistd removes its PID file, and tells the parent of a daemon, as for any error.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = status
+
+
+def fail(status: int, sentence: str) -> NoReturn:
+    """End the program with one sentence on stderr."""
+    sys.stderr.write(f"{sentence}\n")
+    raise Exit(status, sentence)
+
+
+def count(text: str) -> int:
+    """Read a number of things, at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r} isn't a whole number of at least 1")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds, at least 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"{text!r} isn't a number of seconds, at least 0")
+    return number
+
+
+class ServiceOptions(usage.Options):
+    """
+    The options of a service; a subclass says its `name` and `default_port`, and adds its own.
+
+    A bad option ends the program with one sentence and status 64 (EX_USAGE).
+    """
+
+    name: str
+    default_port: int
+    optParameters: list[list[Any]] = [  # noqa: RUF012  # as usage.Options declares it
+        ["max-connections", None, MAX_CONNECTIONS, "Connections at one time; more are told so and closed.", count],
+        [
+            "idle-timeout",
+            None,
+            IDLE_TIMEOUT,
+            "Seconds without a byte before a connection is closed; 0: never.",
+            seconds,
+        ],
+        ["grace", None, GRACE, "Seconds that open connections get to finish when the service stops.", seconds],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Listen on this Twisted endpoint: tcp:PORT (every interface), tls:DIR:PORT, unix:PATH, haproxy:tcp:PORT,
+        systemd:domain=INET:index=0. Repeatable.
+        """
+        self["listen"].append(endpoint)
+
+    def opt_version(self) -> None:
+        """Print twisted-lab's version, and exit."""
+        sys.stdout.write(f"twisted-lab {version('twisted-lab')}\n")
+        raise SystemExit(0)
+
+    def getSynopsis(self) -> str:
+        """Say how the plugin is called."""
+        return f"Usage: twistd [twistd options] {self.name} [options]"
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        """Read the command line; what is wrong with it is one sentence, where twistd would print its help."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            fail(os.EX_USAGE, f"twistd {self.name}: {error}")
+
+    def postOptions(self) -> None:
+        """Understand the endpoints, so that a bad one ends the program before anything starts."""
+        from twisted.internet import reactor  # noqa: PLC0415  # importing it installs one: twistd has chosen by now
+
+        texts = self["listen"] or [f"tcp:{self.default_port}:interface=127.0.0.1"]
+        self.reactor: Any = reactor
+        self.endpoints = [(text, _endpoint(reactor, text)) for text in texts]
+
+
+class CommandService(ListeningService):
+    """A `ListeningService` whose failure to listen ends the program with one sentence."""
+
+    def privilegedStartService(self) -> None:
+        """Listen; status 69 (EX_UNAVAILABLE) if that can't be."""
+        try:
+            super().privilegedStartService()
+        except ListenError as error:
+            fail(os.EX_UNAVAILABLE, f"twistd {self.factory.name}: {error}")
+
+
+def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except ImportError:
+        raise usage.UsageError(f"--listen {text} needs TLS: pip install 'twisted-lab[tls]'") from None
+    except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
+        raise usage.UsageError(f"--listen {text} isn't an endpoint: {error}") from None
+    return endpoint
