@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import MessageLengthError
+from twisted.internet.error import ConnectionDone, MessageLengthError
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -92,7 +92,8 @@ class EchoClient(Protocol):
     """
     Send messages and hand on what comes back, as it comes: on a byte stream a reply has no end.
 
-    `received` is called with each chunk; `closed` fires, with the reason, when the connection is over.
+    `received` is called with each chunk; `closed` fires with the exception that says why the connection is over,
+    `ConnectionDone` if the server closed it.
     """
 
     transport: IStreamTransport
@@ -100,7 +101,7 @@ class EchoClient(Protocol):
     def __init__(self, clock: IReactorTime, received: Callable[[bytes], object]) -> None:
         self.clock = clock
         self.received = received
-        self.closed: Deferred[Failure] = Deferred()
+        self.closed: Deferred[BaseException] = Deferred()
         self._missing = 0
         self._quiet: IDelayedCall | None = None
 
@@ -132,7 +133,7 @@ class EchoClient(Protocol):
         """Fire `closed` with the reason."""
         if self._quiet is not None and self._quiet.active():
             self._quiet.cancel()
-        self.closed.callback(reason)
+        self.closed.callback(reason.value or ConnectionDone())
 
     def _close_if_complete(self) -> None:
         if self._missing > 0:

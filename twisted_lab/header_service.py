@@ -54,7 +54,7 @@ class HeaderServer(BoundedConnection, MessageProtocol):
 
     def pause_reading(self) -> None:
         """Deliver nothing more, either: its answer would have to wait in memory."""
-        self.pauseProducing()
+        self.pauseProducing()  # type: ignore[no-untyped-call]
 
     def resume_reading(self) -> None:
         """Deliver what waits, then read on."""
@@ -103,17 +103,21 @@ class HeaderClient(MessageProtocol):
         """
         Send a message and give its reply: header and content. An ``error`` is a reply too.
 
+        A reply that comes before all of the content is sent ends the sending, and with it the connection.
         Raises `ConnectionDone` or what else ended the connection, and what `sendMessage` does.
         """
         reply: Deferred[tuple[dict[str, Any], bytes]] = Deferred()
         sent = self.sendMessage(header, content)
         self._waiting.append(reply)
-        try:
-            await sent
-        except BaseException:
-            reply.addErrback(lambda _: None)  # the connection is being aborted: told here already
-            raise
-        return await reply
+
+        def fail(reason: Failure) -> None:
+            if not reply.called:
+                reply.errback(reason)
+
+        sent.addErrback(fail)
+        answer = await reply
+        sent.cancel()
+        return answer
 
     def messageReceived(self, header: dict[str, Any], content: bytes) -> None:
         """Give the reply to the request that has waited longest; nobody waits for one that wasn't asked for."""
@@ -124,7 +128,8 @@ class HeaderClient(MessageProtocol):
         """Tell those who wait for a reply that none will come."""
         waiting, self._waiting = self._waiting, []
         for reply in waiting:
-            reply.errback(reason)
+            if not reply.called:
+                reply.errback(reason)
 
 
 class HeaderClientFactory(Factory):

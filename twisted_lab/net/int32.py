@@ -52,7 +52,7 @@ class Int32Receiver(Int32StringReceiver):
             lost(self._judge(reason))
 
         self.__dict__["connectionLost"] = connection_lost
-        super().makeConnection(transport)
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
         """Decode and deliver; nothing is kept of what follows an error or a `loseConnection`."""
@@ -88,7 +88,7 @@ class Int32Receiver(Int32StringReceiver):
         closes the connection, unless overridden.
         """
         if isinstance(error, TooLongError):
-            self.lengthLimitExceeded(error.length)
+            self.lengthLimitExceeded(error.length)  # type: ignore[no-untyped-call]
         else:
             self.transport.loseConnection()
 

@@ -49,18 +49,18 @@ class ListeningService(Service):
 
     def privilegedStartService(self) -> None:
         """Listen, before privileges are dropped: the port may be below 1024."""
-        super().privilegedStartService()
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._listen()
 
     def startService(self) -> None:
         """Listen, if nothing does yet."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         if not self.ports:
             self._listen()
 
     def stopService(self) -> "Deferred[None]":
         """Stop accepting, let what goes on finish within the grace period, then abort what is left."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return ensureDeferred(self._stop())
 
     def _listen(self) -> None:

@@ -74,7 +74,7 @@ class ServiceOptions(usage.Options):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
 
     def opt_listen(self, endpoint: str) -> None:
@@ -95,7 +95,7 @@ class ServiceOptions(usage.Options):
     def parseOptions(self, options: list[str] | None = None) -> None:
         """Read the command line; what is wrong with it is one sentence, where twistd would print its help."""
         try:
-            super().parseOptions(options)
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
             fail(os.EX_USAGE, f"twistd {self.name}: {error}")
 

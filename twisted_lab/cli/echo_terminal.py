@@ -1,0 +1,50 @@
+"""Talk to an echo server from a terminal, line by line: the tutorial's interactive client."""
+
+import argparse
+import asyncio
+import os
+from typing import Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.patch_stdout import patch_stdout
+from twisted.internet.defer import Deferred
+
+from twisted_lab.cli.session import INTERRUPTED, connect, stop, timed
+from twisted_lab.cli.text import Printable
+from twisted_lab.echo import EchoClient, EchoClientFactory
+from twisted_lab.specimen import ECHO
+
+
+async def talk(reactor: Any, arguments: argparse.Namespace) -> int:
+    """Send each line that is typed, show what comes back above the prompt; give the status."""
+    printable = Printable()
+
+    def show(data: bytes) -> None:
+        print(printable.feed(data))  # noqa: T201  # patch_stdout puts it above the prompt
+
+    client: EchoClient = await connect(reactor, arguments.target, ECHO.default_port, EchoClientFactory(reactor, show))
+    with patch_stdout(raw=False):
+        reading = asyncio.ensure_future(_read_lines(client))
+        closed = client.closed.addCallback(lambda _: reading.cancel())
+        try:
+            status = await Deferred.fromFuture(reading)
+        except asyncio.CancelledError:
+            stop(os.EX_UNAVAILABLE, "the server closed the connection")
+        if status == os.EX_OK:
+            client.finish()
+            await timed(reactor, closed, arguments.timeout, "the echo didn't end")
+    return status
+
+
+async def _read_lines(client: EchoClient) -> int:
+    """Send what is typed until Ctrl-D, or Ctrl-C; give the status."""
+    session: PromptSession[str] = PromptSession("> ")
+    while True:
+        try:
+            line = await session.prompt_async()
+        except EOFError:
+            return os.EX_OK
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        if line:
+            client.send(line.encode())

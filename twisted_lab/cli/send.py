@@ -1,0 +1,69 @@
+"""``twisted-lab send``: one message of the header protocol, and its reply."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+
+from twisted_lab.cli.session import connect, run_in_reactor, stop, timed
+from twisted_lab.header_service import HeaderClient, HeaderClientFactory
+from twisted_lab.specimen import HEADER
+from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Send the message that `arguments` describe and print its reply; give the exit status."""
+
+    async def main(reactor: Any) -> int:
+        content = _open(arguments.content_file)
+        client = await connect(reactor, arguments.connect, HEADER.default_port, HeaderClientFactory())
+        header, reply = await _ask(reactor, client, arguments, content)
+        sys.stdout.write(json.dumps(header, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(reply)
+        sys.stdout.buffer.flush()
+        client.transport.loseConnection()
+        return 1 if header["type"] == "error" else os.EX_OK
+
+    return run_in_reactor(main)
+
+
+async def _ask(
+    reactor: Any, client: HeaderClient, arguments: argparse.Namespace, content: IO[bytes] | None
+) -> tuple[dict[str, Any], bytes]:
+    message: Any = b""
+    if content is not None:
+        from twisted.web.client import FileBodyProducer
+
+        message = FileBodyProducer(content)
+    asking = ensureDeferred(client.request({"type": arguments.type, **dict(arguments.header)}, message))
+    try:
+        return await timed(reactor, asking, arguments.timeout, "no reply came")
+    except LocalProtocolError as error:
+        stop(os.EX_USAGE, f"that message can't be sent: {error}")
+    except RemoteProtocolError as error:
+        stop(os.EX_PROTOCOL, f"the reply isn't the header protocol: {error}")
+    except (ConnectionDone, ConnectionLost) as error:
+        stop(os.EX_UNAVAILABLE, f"the connection was lost before a reply came: {str(error).rstrip('.')}")
+
+
+def _open(path: str | None) -> IO[bytes] | None:
+    """Give the content as a file that can be measured: standard input is copied to a temporary one first."""
+    if path is None:
+        return None
+    if path == "-":
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the producer closes it
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.seek(0)
+        return copy
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        stop(os.EX_NOINPUT, f"can't read {path}: {error.strerror}")

@@ -1,0 +1,96 @@
+"""How a verb runs and connects: one reactor run, one sentence and one status for whatever goes wrong."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar, cast
+
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.task import react
+
+CONNECT_TIMEOUT = 10  # seconds
+INTERRUPTED = 130
+
+_HOST_AND_PORT = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d+)")
+Product = TypeVar("Product")
+
+
+def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """
+    Run `work(reactor)` and give its status, or that of the `SystemExit` it raises; 130 when interrupted.
+
+    An interrupt cancels the work, so that it can clean up, and then stops the reactor.
+    """
+    interrupted = False
+
+    async def main(reactor: Any) -> NoReturn:
+        working = ensureDeferred(work(reactor))
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            if not working.called:
+                interrupted = True
+                working.cancel()
+
+        reactor.addSystemEventTrigger("before", "shutdown", interrupt)
+        try:
+            raise SystemExit(await working)
+        except CancelledError:
+            raise SystemExit(INTERRUPTED) from None
+
+    try:
+        react(main)
+    except SystemExit as end:
+        return INTERRUPTED if interrupted else cast("int", end.code)
+
+
+def stop(status: int, sentence: str) -> NoReturn:
+    """End the work with a status and one sentence on stderr."""
+    sys.stderr.write(f"twisted-lab: {sentence}\n")
+    raise SystemExit(status)
+
+
+async def connect(reactor: Any, target: str | None, default_port: int, factory: IProtocolFactory) -> Any:
+    """
+    Give a connected protocol of `factory`; `target` is what the user wrote, None for ours on this machine.
+
+    Ends the work with 64 (EX_USAGE), 68 (EX_NOHOST) or 69 (EX_UNAVAILABLE) if it can't be had.
+    """
+    shown = target or f"127.0.0.1:{default_port}"
+    try:
+        endpoint = _endpoint(reactor, shown, default_port)
+    except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
+        stop(os.EX_USAGE, f"{shown} is neither HOST:PORT nor a Twisted client endpoint: {error}")
+    try:
+        return await endpoint.connect(factory)
+    except DNSLookupError:
+        stop(os.EX_NOHOST, f"there is no host of that name: {shown}")
+    except (ConnectError, OSError) as error:
+        stop(os.EX_UNAVAILABLE, f"can't connect to {shown}: {_show_cause(error)}")
+
+
+def timed(reactor: Any, waiting: "Deferred[Product]", seconds: float, what: str) -> "Deferred[Product]":
+    """Give `waiting`, which ends the work with 69 (EX_UNAVAILABLE) after `seconds`."""
+
+    def give_up(_: object, __: float) -> NoReturn:
+        stop(os.EX_UNAVAILABLE, f"{what} for {seconds:g} s: given up")
+
+    return waiting.addTimeout(seconds, reactor, onTimeoutCancel=give_up)
+
+
+def _endpoint(reactor: Any, target: str, default_port: int) -> IStreamClientEndpoint:
+    match = _HOST_AND_PORT.fullmatch(target)
+    if match is None and ":" in target:
+        return cast("IStreamClientEndpoint", clientFromString(reactor, target))
+    host, port = (match[1].strip("[]"), int(match[2])) if match else (target, default_port)
+    return HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
+
+
+def _show_cause(error: Exception) -> str:
+    """Give the operating system's words, not Twisted's paraphrase of them."""
+    number = getattr(error, "osError", None) or getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) else str(error).rstrip(".")
