@@ -1,0 +1,38 @@
+"""What makes one test suite of two runners: order, and a clean reactor after each test."""
+
+from collections.abc import Iterator
+
+import pytest
+from _pytest.unittest import TestCaseFunction
+from twisted.internet import reactor
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run TestCases first: trial's reactor checks fail in them once pytest-twisted has run the reactor."""
+    items.sort(key=lambda item: not isinstance(item, TestCaseFunction))
+
+
+@pytest.fixture(autouse=True)
+def _clean_reactor(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves timers, descriptors or logged failures behind, as trial does for TestCases."""
+    if isinstance(request.node, TestCaseFunction):
+        yield
+        return
+    failures: list[LogEvent] = []
+
+    def observe(event: LogEvent) -> None:
+        if event.get("log_level") is LogLevel.critical or event.get("isError"):
+            failures.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    before = _selectables()
+    yield
+    globalLogPublisher.removeObserver(observe)
+    assert not failures, failures
+    assert not reactor.getDelayedCalls()  # type: ignore[attr-defined]
+    assert _selectables() <= before
+
+
+def _selectables() -> set[object]:
+    return {*reactor.getReaders(), *reactor.getWriters()}  # type: ignore[attr-defined]
