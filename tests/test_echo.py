@@ -5,7 +5,6 @@ import socket
 import time
 from threading import Thread
 
-from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import ConnectionDone, MessageLengthError
 from twisted.internet.interfaces import ISSLTransport
@@ -17,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
 from tests.net.fakes import FakeTransport
-from tests.net.wires import WireTestCase, read_all, send_until_stuck, wait
+from tests.net.wires import WireTestCase, reactor, read_all, send_until_stuck, wait
 from twisted_lab.echo import ECHO_PORT, Echo, EchoClient, EchoClientFactory, EchoDatagrams, EchoFactory
 
 DONE = Failure(ConnectionDone())
@@ -98,7 +97,7 @@ class EchoWireTests(WireTestCase):
 
         def talk(client: socket.socket) -> int:
             sent = send_until_stuck(client, b"x" * 2**16, most)
-            reactor.callFromThread(lambda: ensureDeferred(stop()))  # type: ignore[attr-defined]
+            reactor.callFromThread(lambda: ensureDeferred(stop()))
             with contextlib.suppress(ConnectionResetError):
                 read_all(client)
             return sent
@@ -113,7 +112,7 @@ class EchoWireTests(WireTestCase):
         def talk(client: socket.socket) -> bool:
             sent = send_until_stuck(client, b"x" * 2**16, 2**28)
             (connection,) = factory._connections
-            reactor.callFromThread(connection.transport.loseConnection)  # type: ignore[attr-defined]
+            reactor.callFromThread(connection.transport.loseConnection)
             time.sleep(0.1)
             got = 0
             try:

@@ -7,7 +7,6 @@ import struct
 from io import BytesIO
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import clientFromString, connectProtocol
 from twisted.internet.error import ConnectionDone
@@ -19,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import FileBodyProducer
 
 from tests.net.fakes import FakeTransport
-from tests.net.wires import WireTestCase, read_all, send_until_stuck
+from tests.net.wires import WireTestCase, reactor, read_all, send_until_stuck
 from tests.test_header import Producer, encode
 from twisted_lab.header import MAX_CONTENT
 from twisted_lab.header_service import HeaderClient, HeaderClientFactory, HeaderServerFactory

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted.internet import reactor
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.threads import deferToThread
@@ -13,6 +13,7 @@ from twisted.trial.unittest import TestCase
 from twisted_lab.net.bounded import BoundedFactory
 
 DEADLINE = 20.0  # seconds
+reactor: Any = _reactor
 Result = TypeVar("Result")
 
 

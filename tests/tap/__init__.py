@@ -1,0 +1,1 @@
+"""Tests of the options and services of the twistd plugins."""
