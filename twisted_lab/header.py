@@ -140,7 +140,7 @@ class MessageProtocol(HeaderProtocol):
 
     def headerReceived(self, header: dict[str, Any]) -> None:
         """Note the header, or refuse it."""
-        self._pieces: list[bytes] = []
+        self._content = bytearray()  # not a list: of tiny pieces each would cost more than it holds
         if header.get("length", 0) > self.MAX_CONTENT:
             self._header = None
             self.contentLimitExceeded(header)
@@ -150,11 +150,11 @@ class MessageProtocol(HeaderProtocol):
     def contentReceived(self, data: bytes) -> None:
         """Keep the content, unless it was refused."""
         if self._header is not None:
-            self._pieces.append(data)
+            self._content += data
 
     def messageFinished(self) -> None:
         """Hand the message over, unless it was refused."""
         if self._header is not None:
             header, self._header = self._header, None
-            content, self._pieces = b"".join(self._pieces), []
+            content, self._content = bytes(self._content), bytearray()
             self.messageReceived(header, content)

@@ -25,9 +25,13 @@ class WireTestCase(TestCase):
     async def serve(self, factory: BoundedFactory) -> int:
         """Give the port; the factory is shut down after the test."""
         port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(factory)
-        self.addCleanup(lambda: Deferred.fromCoroutine(factory.shutdown(0.0)))
+        self.addCleanup(self.stop, factory, 0.0)
         self.addCleanup(port.stopListening)
         return int(port.getHost().port)
+
+    def stop(self, factory: BoundedFactory, grace: float) -> "Deferred[None]":
+        """Shut the factory down."""
+        return Deferred.fromCoroutine(factory.shutdown(grace))
 
     async def as_client(self, port: int, talk: Callable[[socket.socket], Result]) -> Result:
         """Run `talk` with a connected socket, in a thread."""

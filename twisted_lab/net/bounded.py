@@ -47,7 +47,8 @@ class BoundedConnection(Protocol):
     A server's connection that its `BoundedFactory` keeps within bounds.
 
     A subclass adds what it reads and writes to `bytes_in` and `bytes_out`: progress is judged by them. It
-    closes with `close`, which says why in the log; `transport.loseConnection()` closes it as well.
+    closes with `close`, which says why in the log. (A bare `transport.loseConnection()` closes TCP and UNIX
+    connections as well; on TLS it waits for the producer, which is us, until the idle timeout.)
     """
 
     factory: "BoundedFactory"
