@@ -81,17 +81,19 @@ class BoundedFactoryTests(SynchronousTestCase):
 
     def test_idle(self) -> None:
         """A connection without a byte for `idle_timeout` is closed, at most a quarter later; a busy one isn't."""
-        idle, idle_transport = self.served()
-        busy, busy_transport = self.served()
-        for _ in range(7):
-            busy.bytes_in += 1
-            self.clock.advance(1)
-        self.assertFalse(idle_transport.disconnecting)
-        for _ in range(3):
-            busy.bytes_out += 1
-            self.clock.advance(1)
-        self.assertEqual((idle_transport.disconnecting, busy_transport.disconnecting), (True, False))
-        self.assertEqual(self.reason_of(idle), "idle for 8 s")
+        for way in ("bytes_in", "bytes_out"):
+            idle, idle_transport = self.served()
+            busy, busy_transport = self.served()
+            for _ in range(7):
+                setattr(busy, way, getattr(busy, way) + 1)
+                self.clock.advance(1)
+            self.assertFalse(idle_transport.disconnecting)
+            for _ in range(3):
+                setattr(busy, way, getattr(busy, way) + 1)
+                self.clock.advance(1)
+            self.assertEqual((idle_transport.disconnecting, busy_transport.disconnecting), (True, False))
+            self.assertEqual(self.reason_of(idle), "idle for 8 s")
+            busy.connectionLost(DONE)
 
     def test_idle_while_closing(self) -> None:
         """A half-closed peer that doesn't read has as long as an idle one, then is aborted."""

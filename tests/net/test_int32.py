@@ -5,8 +5,11 @@ Each fault is one test, run on both of ours; `StockClassTests` runs the same tes
 asserts that each of them fails there.
 """
 
+import gc
+import inspect
 import json
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -230,6 +233,31 @@ class Int32ReceiverTests(SynchronousTestCase):
         self.recorder.resumeProducing()
         self.assertEqual(self.transport.producerState, "producing")
         self.assertTrue(self.recorder.is_idle())
+
+    def test_resume_in_the_callback_is_not_recursive(self) -> None:
+        """Pausing and resuming in each of many callbacks doesn't nest them."""
+        depths = []
+
+        def pause_and_resume(_: str) -> None:
+            depths.append(len(inspect.stack(0)))
+            self.recorder.pauseProducing()
+            self.recorder.resumeProducing()
+
+        self.recorder.on_word = pause_and_resume
+        self.recorder.dataReceived(frame("a") * 20)
+        self.assertEqual({*depths}, {depths[0]})
+
+    def test_no_cycle_is_left(self) -> None:
+        """A connection that ended is freed at once: nothing waits for the garbage collector."""
+        recorder = Int32Recorder()
+        recorder.makeConnection(StringTransport())
+        recorder.dataReceived(frame("a"))
+        freed = weakref.ref(recorder)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        recorder.connectionLost(Failure(ConnectionDone()))
+        del recorder
+        self.assertIs(freed(), None)
 
     def test_data_in_the_callback(self) -> None:
         """Data that arrives inside a callback are delivered after what was there already."""
