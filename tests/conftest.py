@@ -1,11 +1,15 @@
 """What makes one test suite of two runners: order, and a clean reactor after each test."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from _pytest.unittest import TestCaseFunction
-from twisted.internet import reactor
-from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+from twisted.internet import reactor as _reactor
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from zope.interface import provider
+
+reactor: Any = _reactor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +25,7 @@ def _clean_reactor(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     failures: list[LogEvent] = []
 
+    @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
         if event.get("log_level") is LogLevel.critical or event.get("isError"):
             failures.append(event)
@@ -30,10 +35,10 @@ def _clean_reactor(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     globalLogPublisher.removeObserver(observe)
     assert not failures, failures
-    assert not reactor.getDelayedCalls()  # type: ignore[attr-defined]
+    assert not reactor.getDelayedCalls()
     assert _selectables() <= before
 
 
 def _selectables() -> set[object]:
-    everything: set[object] = {*reactor.getReaders(), *reactor.getWriters()}  # type: ignore[attr-defined]
-    return everything - reactor._internalReaders  # type: ignore[attr-defined]  # the waker is made anew at each run
+    everything: set[object] = {*reactor.getReaders(), *reactor.getWriters()}
+    return everything.difference(reactor._internalReaders)  # the waker is made anew at each run
