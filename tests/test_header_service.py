@@ -120,6 +120,31 @@ class HeaderServerTests(SynchronousTestCase):
         producer.resumeProducing()
         self.assertEqual((len(self.answers()), self.transport.producerState), (1, "producing"))
 
+    def test_content_from_a_producer(self) -> None:
+        """A service may answer from a producer: the next request waits until its content is out."""
+        producer = Producer(7)
+        answers = iter([producer, b"second"])
+        self.protocol.messageReceived = lambda header, _: self.protocol.sendMessage(header, next(answers))
+        self.protocol.dataReceived(encode({"type": "a"}) + encode({"type": "b"}))
+        producer.consumer.write(b"content")
+        self.assertEqual(self.answers(), [({"type": "a", "length": 7}, b"content")])
+        producer.done.callback(None)
+        self.assertEqual(self.answers()[1:], [({"type": "b", "length": 6}, b"second")])
+        self.assertEqual(self.transport.producerState, "producing")
+        self.transport.producer.pauseProducing()  # type: ignore[union-attr]
+        self.assertEqual(self.transport.producerState, "paused")
+
+    def test_stop_while_producing(self) -> None:
+        """A stop lets a producer finish its content."""
+        producer = Producer(7)
+        self.protocol.sendMessage({"type": "a"}, producer)
+        ensureDeferred(self.factory.shutdown(5.0))
+        producer.consumer.write(b"content")
+        self.assertFalse(self.transport.aborted)
+        producer.done.callback(None)
+        self.assertEqual((self.transport.disconnecting, self.transport.producer), (True, None))
+        self.assertEqual(self.answers(), [({"type": "a", "length": 7}, b"content")])
+
     def test_stop(self) -> None:
         """A stopping server closes idle connections at once, and answers what is arriving first."""
         stream = encode({"type": "t"}, b"content")

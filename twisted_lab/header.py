@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
 
 from twisted_lab.net.content import ContentSender, SizedProducer
 from twisted_lab.net.int32 import Int32Receiver
@@ -27,12 +28,13 @@ class HeaderProtocol(Int32Receiver):
     `streamFailed` as for `Int32Receiver`. For backpressure call `pauseProducing` and `resumeProducing`
     at any time, inside the hooks too.
 
-    `received_in` is the number of reads in which the last finished message arrived.
+    `received_in` is the number of reads in which the last finished message arrived; `owed` how many bytes of
+    content `sendHeader` has announced and `sendContent` hasn't sent yet.
     """
 
     MAX_LENGTH = MAX_HEADER
     received_in = 0
-    _owed = 0  # bytes of content announced and not sent yet
+    owed = 0
     _codec: HeaderCodec
 
     def headerReceived(self, header: dict[str, Any]) -> None:
@@ -52,16 +54,16 @@ class HeaderProtocol(Int32Receiver):
         content isn't complete.
         """
         data = self._encode_header(header)
-        self._owed = header.get("length", 0)
+        self.owed = header.get("length", 0)
         self._write(data)
 
     def sendContent(self, data: bytes) -> None:
         """Send some of the content; `LocalProtocolError` if that is more than was announced."""
-        if len(data) > self._owed:
+        if len(data) > self.owed:
             raise LocalProtocolError(
-                "content-too-long", f"{len(data)} bytes of content, but only {self._owed} more were announced"
+                "content-too-long", f"{len(data)} bytes of content, but only {self.owed} more were announced"
             )
-        self._owed -= len(data)
+        self.owed -= len(data)
         self._write(data)
 
     def sendMessage(self, header: Mapping[str, Any], content: "bytes | SizedProducer" = b"") -> "Deferred[None]":
@@ -83,22 +85,30 @@ class HeaderProtocol(Int32Receiver):
             done.callback(None)
             return done
         data = self._encode_header({**header, "length": content.length})
-        self._owed = content.length
+        self.owed = content.length
         self._write(data)
-        return ContentSender(self.transport, self.sendContent, lambda: self._owed).send(content)
+        return ContentSender(self).send(content)
 
     def sendError(self, code: str, sentence: str, request: Mapping[str, Any] | None = None) -> None:
         """Send an ``error``: a stable `code`, a sentence for people, and the ``id`` of the request, if it had one."""
         identity = {"id": request["id"]} if request is not None and "id" in request else {}
         self.sendHeader({"type": "error", "code": code, "message": sentence, **identity})
 
+    def start_producer(self, producer: IPushProducer) -> None:
+        """Let the transport pause, resume and stop the content's producer."""
+        self.transport.registerProducer(producer, True)
+
+    def stop_producer(self) -> None:
+        """Let the transport forget the content's producer."""
+        self.transport.unregisterProducer()
+
     def _encode_header(self, header: Mapping[str, Any]) -> bytes:
         self._check_nothing_owed()
         return self._codec.encode_header(header)
 
     def _check_nothing_owed(self) -> None:
-        if self._owed:
-            raise LocalProtocolError("content-missing", f"the last message's content still wants {self._owed} bytes")
+        if self.owed:
+            raise LocalProtocolError("content-missing", f"the last message's content still wants {self.owed} bytes")
 
     def _make_codec(self) -> HeaderCodec:
         return HeaderCodec()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
@@ -59,6 +60,24 @@ class HeaderServer(BoundedConnection, MessageProtocol):
     def resume_reading(self) -> None:
         """Deliver what waits, then read on."""
         self.resumeProducing()
+
+    def sendMessage(self, header: Mapping[str, Any], content: bytes | SizedProducer = b"") -> "Deferred[None]":
+        """Send a message; while a producer's content goes out the next request waits, for replies are in order."""
+        sent = super().sendMessage(header, content)
+        if not sent.called:
+            self.pauseProducing()  # type: ignore[no-untyped-call]
+            sent.addCallback(self._go_on)
+        return sent
+
+    def start_producer(self, producer: IPushProducer) -> None:
+        """Let the content's producer take the place of the one that stops reading."""
+        self.unregister_backpressure()
+        super().start_producer(producer)
+
+    def _go_on(self, _: None) -> None:
+        if not self.transport.disconnecting:
+            self.register_backpressure()
+            self.resumeProducing()
 
     def drain(self) -> None:
         """Let the message that is arriving arrive, and be answered."""

@@ -63,8 +63,7 @@ class BoundedConnection(Protocol):
         """Enter the factory's books, and read no more than the peer does."""
         self.started = self.factory.clock.seconds()
         self.factory.opened(self)
-        self._backpressure = _Backpressure(self)
-        self.transport.registerProducer(self._backpressure, True)
+        self.register_backpressure()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave the factory's books, with a line in the log."""
@@ -117,6 +116,11 @@ class BoundedConnection(Protocol):
     def resume_reading(self) -> None:
         """Read on."""
         self.transport.resumeProducing()
+
+    def register_backpressure(self) -> None:
+        """Stop reading from the peer while it doesn't read, from here on."""
+        self._backpressure = _Backpressure(self)
+        self.transport.registerProducer(self._backpressure, True)
 
     def unregister_backpressure(self) -> None:
         """Let the transport close: while a producer is registered it waits for that one to finish."""
@@ -222,6 +226,7 @@ class BoundedFactory(Factory[Protocol]):
 
     async def shutdown(self, grace: float) -> None:
         """Let each connection finish what goes on, for `grace` seconds; then abort. Returns once all are closed."""
+        self.close_timeout = grace  # a close is part of what goes on
         for refusal in [*self.refusals]:
             refusal.transport.abortConnection()
         if not self._connections:

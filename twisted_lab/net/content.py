@@ -1,6 +1,5 @@
 """Content from a producer: at the speed at which the transport takes it, and of exactly its length."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -35,31 +34,45 @@ class SizedProducer(Protocol):
         """Write nothing more, ever."""
 
 
+class ContentConnection(Protocol):
+    """
+    What sends content: `HeaderProtocol`.
+
+    `owed` is how many bytes of content were announced and aren't sent yet.
+    """
+
+    transport: IStreamTransport
+    owed: int
+
+    def sendContent(self, data: bytes) -> None:
+        """Send some of it; `LocalProtocolError` if that is more than was announced."""
+
+    def start_producer(self, producer: IPushProducer) -> None:
+        """Let the transport pause, resume and stop `producer`."""
+
+    def stop_producer(self) -> None:
+        """Let the transport forget the producer."""
+
+
 @implementer(IConsumer, IPushProducer)
 class ContentSender:
-    """
-    Stand between a producer and the transport, and see that the length is right.
+    """Stand between a producer and the connection that sends its content, and see that the length is right."""
 
-    `write` sends content and raises if it is too much; `owed` tells how many bytes are still to be sent.
-    """
-
-    def __init__(self, transport: IStreamTransport, write: Callable[[bytes], None], owed: Callable[[], int]) -> None:
-        self._transport = transport
-        self._write = write
-        self._owed = owed
+    def __init__(self, connection: "ContentConnection") -> None:
+        self._connection = connection
         self._done: Deferred[None] = Deferred(self._cancelled)
 
     def send(self, producer: SizedProducer) -> "Deferred[None]":
         """Send all that `producer` gives; fires or fails as `HeaderProtocol.sendMessage` says."""
         self._producer = producer
-        self._transport.registerProducer(self, True)
+        self._connection.start_producer(self)
         maybeDeferred(producer.startProducing, self).addCallbacks(self._finish, self._fail)
         return self._done
 
     def write(self, data: bytes) -> None:
         """Take some of the content from the producer; what is too much fails the message."""
         try:
-            self._write(data)
+            self._connection.sendContent(data)
         except LocalProtocolError:
             self._producer.stopProducing()
             self._fail(Failure())
@@ -85,11 +98,11 @@ class ContentSender:
         self._fail(Failure(ConnectionLost("while content was sent")))
 
     def _finish(self, _: object) -> None:
-        if self._owed():
-            sentence = f"the producer ended {self._owed()} bytes before the content's end"
+        if self._connection.owed:
+            sentence = f"the producer ended {self._connection.owed} bytes before the content's end"
             self._fail(Failure(LocalProtocolError("content-too-short", sentence)))
         elif not self._done.called:
-            self._transport.unregisterProducer()
+            self._connection.stop_producer()
             self._done.callback(None)
 
     def _fail(self, failure: Failure) -> None:
@@ -103,5 +116,5 @@ class ContentSender:
         self._abort()
 
     def _abort(self) -> None:
-        self._transport.unregisterProducer()
-        self._transport.abortConnection()
+        self._connection.stop_producer()
+        self._connection.transport.abortConnection()
