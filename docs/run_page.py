@@ -1,0 +1,281 @@
+"""
+Run the console blocks of a page as a reader would, and say where they print something else than the page shows.
+
+    python docs/run_page.py docs/services.rst
+
+A block is ``.. code-block:: console``. A line that begins with ``$`` is a command, the lines up to the next one are
+what it prints, standard error included. Three things make a page readable and still exact:
+
+- ``...`` stands for anything; on a line of its own, for any lines. What differs from run to run (times, ephemeral
+  ports, versions, paths) is made equal before the two are compared: see `VARYING`.
+- A block with ``:class: server`` holds one command that goes on running, in a terminal of its own, while the blocks
+  below it run. It takes the place of the servers before it, unless it has ``--pidfile=`` and so can run beside them.
+  What it logs until it is stopped must begin with what is shown.
+- A command whose output has lines that begin with ``>`` is run in a pseudo-terminal: such a line is what the reader
+  types at the prompt, ``^D`` for Ctrl-D.
+
+Commands run in a temporary directory that holds a copy of docs/examples, with a virtual environment of their own that
+sees the packages of this one. Where the system allows it they also get a network of their own, so the default ports
+are free and nothing is left running; elsewhere pages take turns.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import termios
+import time
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+DEADLINE = 30.0  # seconds that a command, or a server's start, may take
+DOCS = Path(__file__).parent
+OWN_NETWORK = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "sh", "-c"]
+LOOPBACK_UP = "ip link set lo up"
+VARYING = [
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"), "TIME"),
+    (re.compile(r"twistd [\d.]+ \(\S+ [\d.]+\)"), "twistd VERSION (PYTHON)"),
+    (re.compile(r"twisted-lab \d+\.\d+\.\d+\S*"), "twisted-lab VERSION"),
+    (re.compile(r"(127\.0\.0\.1|::1\]):[3-6]\d{4}\b"), r"\1:PORT"),
+    (re.compile(r"\d+\.\d{3} s\b"), "DURATION"),
+    (re.compile(r"0x[0-9a-f]{8,}"), "ADDRESS"),
+    (re.compile(r"\bPID \d+"), "PID"),
+    (re.compile(r'"received-in": \d\d+'), '"received-in": MANY'),
+    (re.compile(r"after \d+ bytes"), "after MANY bytes"),
+]
+_BLOCK = re.compile(r"^( *)\.\. code-block:: console\n((?:\1 +:.*\n)*)\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
+_READY = re.compile(r" (listens|starting) on ")
+_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])|\r|\x07")
+
+
+@dataclass
+class Command:
+    """A command of a page: the number of its line, its text, and the lines it is shown to print."""
+
+    line: int
+    text: str
+    server: bool
+    shown: list[str] = field(default_factory=list)
+
+    @property
+    def typed(self) -> bool:
+        """Whether the page shows someone typing into it."""
+        return any(line.startswith(">") for line in self.shown)
+
+
+def find_commands(text: str) -> list[Command]:
+    """Give the commands of a page, in order."""
+    commands: list[Command] = []
+    for block in _BLOCK.finditer(text):
+        first = text.count("\n", 0, block.start(3)) + 1
+        lines = block[3].rstrip().split("\n")
+        indent = len(lines[0]) - len(lines[0].lstrip())
+        for number, line in enumerate(lines, first):
+            if line[indent:].startswith("$ "):
+                commands.append(Command(number, line[indent + 2 :], ":class: server" in block[2]))
+            else:
+                commands[-1].shown.append(line[indent:].rstrip())
+    return commands
+
+
+def matches(shown: list[str], seen: str, *, begins: bool = False) -> bool:
+    """Whether `seen` is what a page shows, or `begins` with it."""
+    pattern = "".join(
+        r"(.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+        for line in _make_equal("\n".join(shown)).splitlines()
+    )
+    lines = "".join(f"{line.rstrip()}\n" for line in _make_equal(seen).rstrip().splitlines())
+    return bool((re.match if begins else re.fullmatch)(pattern, lines))
+
+
+def _make_equal(text: str) -> str:
+    for pattern, constant in VARYING:
+        text = pattern.sub(constant, text)
+    return text
+
+
+class Page:
+    """A page that is run: its directory and environment, the servers that run, and what was wrong so far."""
+
+    def __init__(self, path: Path, directory: Path, environment: dict[str, str]) -> None:
+        self.commands = find_commands(path.read_text())
+        self.faults: list[str] = []
+        self._name = path.name
+        self._directory = directory
+        self._environment = environment
+        self._servers: list[tuple[Command, subprocess.Popen[bytes], Path]] = []
+
+    def run(self) -> None:
+        """Run every command; `faults` says what went otherwise than shown."""
+        try:
+            for command in self.commands:
+                if command.server:
+                    self._serve(command)
+                elif command.typed:
+                    self._type(command)
+                else:
+                    self._run(command)
+        finally:
+            self._stop_servers()
+
+    def _run(self, command: Command) -> None:
+        with self._start(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            try:
+                seen = process.communicate(timeout=DEADLINE)[0].decode(errors="replace")
+            except subprocess.TimeoutExpired:
+                process.kill()
+                seen = f"(nothing more for {DEADLINE:g} s)\n"
+        self._compare(command, seen, matches(command.shown, seen))
+
+    def _serve(self, command: Command) -> None:
+        if "--pidfile=" not in command.text:
+            self._stop_servers()
+        log = self._directory.parent / f"server-{command.line}.log"
+        with log.open("wb") as output:
+            process = self._start(command, stdin=subprocess.DEVNULL, stdout=output)
+        self._servers.append((command, process, log))
+        _wait(lambda: bool(_READY.search(log.read_text())) or process.poll() is not None)
+
+    def _stop_servers(self) -> None:
+        for command, process, log in self._servers:
+            process.terminate()
+            try:
+                process.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            seen = log.read_text()
+            self._compare(command, seen, matches(command.shown, seen, begins=True))
+        self._servers.clear()
+
+    def _type(self, command: Command) -> None:
+        """Type what is shown to be typed; wait for each shown line before going on."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        seen = ""
+
+        def appears(line: str) -> bool:
+            nonlocal seen
+            with suppress(OSError):  # nobody has the other end any more
+                seen += os.read(ours, 65536).decode(errors="replace")
+            return line in _ESCAPE.sub("", seen)
+
+        with self._start(command, stdin=theirs, stdout=theirs) as process:
+            os.close(theirs)
+            os.set_blocking(ours, False)
+            as_shown = _wait(lambda: appears(">"))
+            for line in command.shown:
+                if line == "> ^D":
+                    os.write(ours, b"\x04")
+                elif line.startswith("> "):
+                    os.write(ours, line[2:].encode() + b"\r")
+                else:
+                    as_shown = as_shown and _wait(lambda line=line: appears(line))  # type: ignore[misc]
+            as_shown = as_shown and _wait(lambda: appears("") and process.poll() is not None)
+            process.kill()
+        os.close(ours)
+        self._compare(command, _ESCAPE.sub("", seen), as_shown)
+
+    def _start(self, command: Command, stdin: int, stdout: object) -> "subprocess.Popen[bytes]":
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            ["bash", "-c", f"exec {command.text}" if command.server else command.text],
+            cwd=self._directory,
+            env=self._environment,
+            stdin=stdin,
+            stdout=stdout,  # type: ignore[call-overload]
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return process
+
+    def _compare(self, command: Command, seen: str, as_shown: bool) -> None:  # noqa: FBT001  # what is compared
+        if not as_shown:
+            shown = "".join(f"    {line}\n" for line in command.shown)
+            printed = "".join(f"    {line}\n" for line in seen.splitlines())
+            self.faults.append(f"{self._name}:{command.line}: $ {command.text}\n  shown:\n{shown}  seen:\n{printed}")
+
+
+def _wait(happened: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + DEADLINE
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _can_build() -> bool:
+    """Whether packages can be built with what is installed; else pip fetches setuptools from the network."""
+    try:
+        return int(version("setuptools").partition(".")[0]) > 70  # the first ones that build wheels by themselves
+    except PackageNotFoundError:
+        return False
+
+
+@contextmanager
+def _workplace() -> Iterator[tuple[Path, dict[str, str]]]:
+    """Give a directory with the examples, and an environment with a virtual environment of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory) / "twisted-lab"
+        shutil.copytree(DOCS / "examples", place / "docs" / "examples")
+        own = Path(directory) / "venv"
+        venv.create(own, symlinks=True)
+        packages = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(own), "platbase": str(own)}))
+        (site / "parent.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in packages))
+        python = own / "bin" / "python"
+        for script in ("twistd", "twist", "twisted-lab", "pip"):
+            _, rest = (Path(sys.executable).parent / script).read_text().split("\n", 1)
+            (own / "bin" / script).write_text(f"#!{python}\n{rest}")
+            (own / "bin" / script).chmod(0o755)
+        yield (
+            place,
+            {
+                **os.environ,
+                "PATH": f"{own / 'bin'}{os.pathsep}{os.environ['PATH']}",
+                **({"PIP_NO_BUILD_ISOLATION": "0"} if _can_build() else {}),  # pip's word for: without isolation
+                "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+                "PIP_ROOT_USER_ACTION": "ignore",
+                "PROMPT_TOOLKIT_NO_CPR": "1",
+                "PYTHONUNBUFFERED": "1",
+                "TERM": "xterm",
+            },
+        )
+
+
+def _enter_own_network(name: str) -> None:
+    """Begin again in a network of our own, if that can be had; else return."""
+    attempt = [*OWN_NETWORK, LOOPBACK_UP]
+    if shutil.which("unshare") and subprocess.run(attempt, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        again = [f'{LOOPBACK_UP} && exec "$@"', "sh", sys.executable, __file__, "--inside", name]
+        os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, *again])  # noqa: S606  # no shell but our own
+
+
+def main() -> None:
+    """Run the page that the command line names; exit with 1, and say where, if it isn't as shown."""
+    *inside, name = sys.argv[1:]
+    if not inside:
+        _enter_own_network(name)
+    with ExitStack() as stack:
+        if not inside:
+            lock = stack.enter_context((Path(tempfile.gettempdir()) / "twisted-lab-docs.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        directory, environment = stack.enter_context(_workplace())
+        page = Page(Path(name), directory, environment)
+        page.run()
+    sys.stdout.write("".join(page.faults) + f"{name}: {len(page.commands)} commands run\n")
+    sys.exit(bool(page.faults))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The README and the pages in docs/: every command they show is run, and prints what they show."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ENVIRONMENT
+from twisted_lab.tap import echo, header
+
+TOP = Path(__file__).parents[1]
+DOCS = TOP / "docs"
+EXAMPLES = DOCS / "examples"
+README = TOP / "README.rst"
+PAGES = [README, *sorted(DOCS.glob("*.rst"))]
+AT_ONCE = 2  # pages that run at one time: most of it is waiting, but clients shouldn't starve
+DEADLINE = 110.0  # seconds that a page may take
+
+INSTALL_AND_DEMO = "    python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/twisted-lab demo"
+INSTALL_AND_TEST = "    python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest"
+
+Runs = dict[Path, "Future[subprocess.CompletedProcess[str]]"]
+
+
+def blocks(language: str, page: Path) -> list[str]:
+    """Give the blocks of that language, without their indentation."""
+    block = re.compile(rf"^\.\. code-block:: {language}\n(?: +:.*\n)*\n((?: +.*\n|\n)+)", re.MULTILINE)
+    return [re.sub("^   ", "", match[1].rstrip(), flags=re.MULTILINE) for match in block.finditer(page.read_text())]
+
+
+def run(page: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the console blocks of a page."""
+    return subprocess.run(
+        [sys.executable, str(DOCS / "run_page.py"), str(page)],
+        cwd=TOP,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    """Give what will be known of each page when it has run."""
+    executor = ThreadPoolExecutor(AT_ONCE)
+    yield {page: executor.submit(run, page) for page in PAGES}
+    executor.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_shows_what_happens(page: Path, runs: Runs) -> None:
+    """Every command of the page is run, none left out, and prints what is shown."""
+    done = runs[page].result()
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = re.findall(r"^ +\$ ", page.read_text(), re.MULTILINE)
+    assert done.stdout == f"{page}: {len(commands)} commands run\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_has_no_other_commands(page: Path) -> None:
+    """What is to be typed stands in a console block, and in no block of another kind, which isn't run."""
+    text = page.read_text()
+    languages = re.findall(r"^ *\.\. (?:code-block|code|sourcecode|highlight):: *(.*)", text, re.MULTILINE)
+    assert {*languages} <= {"console", "python", "text", "ini"}
+    for block in [*blocks("text", page), *blocks("ini", page), *re.findall(r"::\n\n((?: +.*\n|\n)+)", text)]:
+        assert not re.search(r"^ *[$>] ", block, re.MULTILINE), block
+
+
+def test_readme_has_two_commands_for_a_fresh_machine() -> None:
+    """Each stands alone on its line; the gate runs the second, and a page what is particular to the first."""
+    lines = README.read_text().splitlines()
+    assert [line for line in lines if "venv .venv" in line] == [INSTALL_AND_DEMO, INSTALL_AND_TEST]
+    assert [line for line in lines if "-m pytest" in line] == [INSTALL_AND_TEST]
+    assert any("$ twisted-lab demo" in block for page in PAGES for block in blocks("console", page))
+
+
+def test_readme_shows_an_example_as_it_is() -> None:
+    """The README can't include files; what it shows is the file that its commands run."""
+    assert blocks("python", README) == [(EXAMPLES / "greeter.py").read_text().rstrip()]
+
+
+def test_readme_links_lead_somewhere() -> None:
+    """Each link is a file of the project."""
+    links = re.findall(r"<([\w/.-]+)>`_", README.read_text())
+    assert len(links) > 5
+    assert [link for link in links if not (TOP / link).is_file()] == []
+
+
+def test_every_example_is_shown_and_run() -> None:
+    """A page includes each file of the examples, and a command runs each script."""
+    pages = "".join(page.read_text() for page in PAGES)
+    commands = "\n".join(block for page in PAGES for block in blocks("console", page))
+    scripts = [*EXAMPLES.glob("*.py")]
+    packaged = [path for path in EXAMPLES.glob("*/**/*.*") if path.suffix in {".py", ".cfg", ".toml"}]
+    assert len(scripts) > 5
+    assert len(packaged) > 4
+    for path in scripts + packaged:
+        if path.name != "__init__.py":
+            assert f".. literalinclude:: {path.relative_to(DOCS)}\n" in pages, path
+    for path in scripts:
+        assert f" {path.relative_to(TOP)}" in commands, path
+
+
+def test_every_option_is_explained() -> None:
+    """Each option of the plugins stands in services.rst, each one of the commands in commands.rst."""
+    services = (DOCS / "services.rst").read_text()
+    for options in (echo.Options(), header.Options()):
+        for name in options.longOpt:
+            assert f"``--{name.rstrip('=')}" in services, name
+    commands = (DOCS / "commands.rst").read_text()
+    names = re.findall(r'"(--[a-z-]+)"', (TOP / "twisted_lab" / "cli" / "main.py").read_text())
+    assert len(names) > 5
+    for name in names:
+        assert f"``{name}" in commands, name
+
+
+def test_changelog_begins_with_this_version() -> None:
+    """The first entry is about the version that setup.cfg names."""
+    headings = re.findall(r"^(\S+).*\n-+$", (TOP / "CHANGELOG.rst").read_text(), re.MULTILINE)
+    assert headings[0] == version("twisted-lab")
