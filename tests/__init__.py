@@ -1,1 +1,1 @@
-"""Tests: modules mirror those of the package; both ``python -m pytest`` and ``python -m twisted.trial tests`` run them."""
+"""Tests, in modules that mirror the package's; run by ``python -m pytest`` and ``python -m twisted.trial tests``."""

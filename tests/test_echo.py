@@ -57,7 +57,7 @@ class EchoTests(SynchronousTestCase):
 
     def test_refusal(self) -> None:
         """A surplus connection is told so in words; RFC 862 has none, there every byte is an echo."""
-        for prefix, words in ((b"echo ", b"busy: 0 connections are open, which is the limit\n"), (b"", b"")):
+        for prefix, words in ((b"echo ", b"busy: at most 0 connections at one time\n"), (b"", b"")):
             factory = EchoFactory(Clock(), prefix, max_connections=0)
             protocol, transport = connected(factory)
             self.assertNotIsInstance(protocol, Echo)

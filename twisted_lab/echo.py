@@ -62,7 +62,7 @@ class EchoFactory(BoundedFactory):
 
     def refusal(self) -> bytes:
         """Give a line that says so; nothing in RFC 862, where every byte is an echo."""
-        return b"busy: %d connections are open, which is the limit\n" % self.max_connections if self.prefix else b""
+        return b"busy: at most %d connections at one time\n" % self.max_connections if self.prefix else b""
 
 
 class EchoDatagrams(DatagramProtocol):

@@ -41,7 +41,7 @@ class HeaderServer(BoundedConnection, MessageProtocol):
 
     def contentLimitExceeded(self, header: dict[str, Any]) -> None:
         """Say so and go on with the next message."""
-        self.sendError("content-too-large", f"content may have {self.MAX_CONTENT} bytes", header)
+        self.sendError("content-too-large", f"content may have at most {self.MAX_CONTENT} bytes", header)
 
     def streamFailed(self, error: RemoteProtocolError) -> None:
         """Say what was wrong, then close."""
@@ -55,7 +55,7 @@ class HeaderServer(BoundedConnection, MessageProtocol):
 
     def pause_reading(self) -> None:
         """Deliver nothing more, either: its answer would have to wait in memory."""
-        self.pauseProducing()  # type: ignore[no-untyped-call]
+        self.pauseProducing()
 
     def resume_reading(self) -> None:
         """Deliver what waits, then read on."""
@@ -65,7 +65,7 @@ class HeaderServer(BoundedConnection, MessageProtocol):
         """Send a message; while a producer's content goes out the next request waits, for replies are in order."""
         sent = super().sendMessage(header, content)
         if not sent.called:
-            self.pauseProducing()  # type: ignore[no-untyped-call]
+            self.pauseProducing()
             sent.addCallback(self._go_on)
         return sent
 
@@ -101,7 +101,7 @@ class HeaderServerFactory(BoundedFactory):
         header = {
             "type": "error",
             "code": "too-many-connections",
-            "message": f"{self.max_connections} connections are open, which is the limit",
+            "message": f"at most {self.max_connections} connections at one time",
         }
         return HeaderCodec().encode_header(header)
 

@@ -101,7 +101,7 @@ class TLSTests(WireTestCase):
         factory = EchoFactory(reactor, max_connections=0)
         port = await self.serve_tls(factory)
         answer = await self.as_tls_client(port, lambda client: [client.recv(100), client.recv(100)])
-        self.assertEqual(answer, [b"busy: 0 connections are open, which is the limit\n", b""])
+        self.assertEqual(answer, [b"busy: at most 0 connections at one time\n", b""])
         await wait(lambda: not factory.refusals)
 
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_lab.echo import EchoFactory
 from twisted_lab.header_service import HeaderServerFactory
-from twisted_lab.net.listening import ListenError
+from twisted_lab.net.listening import ListenError, ListeningService
 from twisted_lab.tap import echo, header
 from twisted_lab.tap.options import CommandService, Exit, ServiceOptions
 
@@ -50,11 +50,14 @@ class OptionsTests(SynchronousTestCase):
     def test_bad_options(self) -> None:
         """A bad option is one sentence that names it, and status 64."""
         for words, sentence in {
-            ("--max-connections", "0"): "'0' isn't a whole number of at least 1",
-            ("--max-connections", "x"): "'x' isn't a whole number",
-            ("--idle-timeout", "-1"): "'-1' isn't a number of seconds",
-            ("--idle-timeout", "x"): "'x' isn't a number of seconds",
-            ("--grace", "nan"): "'nan' isn't a number of seconds",
+            ("--max-connections", "0"): "echo: --max-connections: '0' isn't a whole number of at least 1",
+            ("--max-connections", "x"): "--max-connections: 'x' isn't a whole number",
+            ("--idle-timeout", "-1"): "--idle-timeout: '-1' isn't a number of seconds",
+            ("--idle-timeout", "x"): "--idle-timeout: 'x' isn't a number of seconds",
+            ("--grace", "nan"): "--grace: 'nan' isn't a number of seconds",
+            ("word",): "'word' isn't an option",
+            ("--listen", "systemd:domain=INET:index=0"): "systemd handed over no such socket",
+            ("--listen", "tls:/nowhere:0"): "there is no directory '/nowhere'",
             ("--nonsense",): "nonsense",
             ("--listen", "nonsense:1"): "--listen nonsense:1 isn't an endpoint",
             ("--listen", "tcp:http:x=y"): "isn't an endpoint",
@@ -65,7 +68,7 @@ class OptionsTests(SynchronousTestCase):
     def test_tls_is_an_extra(self) -> None:
         """Without the extra, a TLS endpoint is one sentence that says what to install."""
         with mock.patch("twisted_lab.tap.options.serverFromString", side_effect=ImportError):
-            self.assert_fails(64, "pip install 'twisted-lab[tls]'", "--listen", "tls:certificates:0")
+            self.assert_fails(64, "pip install 'twisted-lab[tls]'", "--listen", "ssl:0")
 
     def test_version(self) -> None:
         """``--version`` is ours, not Twisted's."""
@@ -78,7 +81,9 @@ class OptionsTests(SynchronousTestCase):
         service = echo.makeService(parse(echo.Options(), "--listen", "tcp:0"))  # type: ignore[arg-type]
         assert isinstance(service, CommandService)
         with (
-            mock.patch.object(service, "_listen", side_effect=ListenError("can't listen on tcp:0: out of luck")),
+            mock.patch.object(
+                ListeningService, "_listen", side_effect=ListenError("can't listen on tcp:0: out of luck")
+            ),
             mock.patch.object(sys, "stderr", io.StringIO()) as err,
         ):
             error = self.assertRaises(Exit, service.privilegedStartService)

@@ -140,7 +140,7 @@ class HeaderCodecTests(SynchronousTestCase):
         """The error of a truncated content says how many bytes are missing."""
         codec = HeaderCodec()
         codec.feed(codec.encode_header({"type": "t", "length": 9}) + b"xx")
-        self.assertIn("7 bytes", str(self.assertRaises(TruncatedError, codec.eof)))
+        self.assertIn("bytes missing: 7", str(self.assertRaises(TruncatedError, codec.eof)))
         self.assertRaises(TruncatedError, codec.eof)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectionDone
 
-from twisted_lab.cli.session import connect, stop, timed
+from twisted_lab.cli.session import connect, how_it_ended, stop, timed
 from twisted_lab.cli.text import Printable
 from twisted_lab.echo import EchoClient, EchoClientFactory
 from twisted_lab.specimen import ECHO
@@ -27,7 +27,7 @@ async def send_messages(reactor: Any, arguments: argparse.Namespace) -> int:
     reasons = await timed(reactor, over, arguments.timeout, "the echo didn't end")
     for reason, talk in zip(reasons, talks, strict=True):
         if not isinstance(reason, ConnectionDone):
-            stop(os.EX_UNAVAILABLE, f"connection {talk.number} was lost: {str(reason).rstrip('.')}")
+            stop(os.EX_UNAVAILABLE, f"connection {talk.number}: {how_it_ended(reason)}")
     return os.EX_OK
 
 

@@ -11,7 +11,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.stdio import StandardIO
 from zope.interface import implementer
 
-from twisted_lab.cli.session import connect, stop
+from twisted_lab.cli.session import connect, how_it_ended, stop
 from twisted_lab.echo import EchoClient, EchoClientFactory
 from twisted_lab.specimen import ECHO
 
@@ -23,8 +23,10 @@ async def pipe(reactor: Any, arguments: argparse.Namespace) -> int:
     client = await connect(reactor, arguments.target, ECHO.default_port, factory)
     source.start(client, reactor)
     reason = await client.closed
+    if source.unread:
+        raise BrokenPipeError
     if not isinstance(reason, ConnectionDone) or not source.ended:
-        stop(os.EX_UNAVAILABLE, "the server went away before all was echoed")
+        stop(os.EX_UNAVAILABLE, f"{how_it_ended(reason)}, before all was echoed")
     await source.flush()
     return os.EX_OK
 
@@ -34,11 +36,12 @@ class Source(Protocol):
     """
     Standard input and output, each side read only as fast as the other one takes it.
 
-    `ended`: whether standard input is at its end.
+    `ended`: whether standard input is at its end. `unread`: whether nobody reads standard output any more.
     """
 
     transport: Any
     ended = False
+    unread = False
 
     def start(self, client: EchoClient, reactor: Any) -> None:
         """Begin to pass bytes."""
@@ -63,7 +66,8 @@ class Source(Protocol):
         self._client.finish()
 
     def writeConnectionLost(self) -> None:
-        """Stop: nobody reads standard output any more."""
+        """Stop: who read standard output has seen enough."""
+        self.unread = True
         self._client.transport.abortConnection()
 
     async def flush(self) -> None:

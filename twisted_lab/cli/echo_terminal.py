@@ -9,7 +9,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
-from twisted_lab.cli.session import INTERRUPTED, connect, stop, timed
+from twisted_lab.cli.session import INTERRUPTED, connect, how_it_ended, stop, timed
 from twisted_lab.cli.text import Printable
 from twisted_lab.echo import EchoClient, EchoClientFactory
 from twisted_lab.specimen import ECHO
@@ -25,11 +25,17 @@ async def talk(reactor: Any, arguments: argparse.Namespace) -> int:
     client: EchoClient = await connect(reactor, arguments.target, ECHO.default_port, EchoClientFactory(reactor, show))
     with patch_stdout(raw=False):
         reading = asyncio.ensure_future(_read_lines(client))
-        closed = client.closed.addCallback(lambda _: reading.cancel())
+        ended: list[BaseException] = []
+
+        def end(reason: BaseException) -> None:
+            ended.append(reason)
+            reading.cancel()
+
+        closed = client.closed.addCallback(end)
         try:
             status = await Deferred.fromFuture(reading)
         except asyncio.CancelledError:
-            stop(os.EX_UNAVAILABLE, "the server closed the connection")
+            stop(os.EX_UNAVAILABLE, how_it_ended(ended[0]))
         if status == os.EX_OK:
             client.finish()
             await timed(reactor, closed, arguments.timeout, "the echo didn't end")

@@ -37,7 +37,7 @@ def build_parser() -> Parser:
     echo.add_argument("messages", nargs="*", metavar="MESSAGE", help="messages to send at once, as UTF-8")
     echo.add_argument("--connections", type=_count, default=1, metavar="N", help="send over N connections (default: 1)")
     echo.add_argument("--json", action="store_true", help="with messages: one JSON object a line")
-    _add_timeout(echo)
+    _add_timeout(echo, "with messages: give up when the echo isn't complete after so long (default: 10)")
 
     text = "send a message of the header protocol and print the reply"
     send = verbs.add_parser(
@@ -57,7 +57,7 @@ def build_parser() -> Parser:
         metavar="KEY=VALUE",
         help="one more key of the header; VALUE is JSON, or else text; repeatable",
     )
-    _add_timeout(send)
+    _add_timeout(send, "give up when the reply isn't there after so long (default: 10)")
 
     text = "start the services, talk to them, and say what happened"
     verbs.add_parser("demo", help=text, description=f"{text.capitalize()}. Uses free ports of 127.0.0.1.")
@@ -71,11 +71,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         status = import_module(f"twisted_lab.cli.{arguments.verb}").run(arguments)
     except KeyboardInterrupt:
         status = 130
+    except BrokenPipeError:
+        # Who reads our output has seen enough; what the interpreter still has to flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = os.EX_OK
     sys.exit(status)
 
 
-def _add_timeout(parser: Parser) -> None:
-    text = "give up when nothing comes for so long (default: 10)"
+def _add_timeout(parser: Parser, text: str) -> None:
     parser.add_argument("--timeout", type=_seconds, default=10.0, metavar="SECONDS", help=text)
 
 

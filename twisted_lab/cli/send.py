@@ -12,7 +12,7 @@ from typing import IO, Any
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
-from twisted_lab.cli.session import connect, run_in_reactor, stop, timed
+from twisted_lab.cli.session import connect, how_it_ended, run_in_reactor, stop, timed
 from twisted_lab.header_service import HeaderClient, HeaderClientFactory
 from twisted_lab.specimen import HEADER
 from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -51,7 +51,7 @@ async def _ask(
     except RemoteProtocolError as error:
         stop(os.EX_PROTOCOL, f"the reply isn't the header protocol: {error}")
     except (ConnectionDone, ConnectionLost) as error:
-        stop(os.EX_UNAVAILABLE, f"the connection was lost before a reply came: {str(error).rstrip('.')}")
+        stop(os.EX_UNAVAILABLE, f"{how_it_ended(error)}, before a reply came")
 
 
 def _open(path: str | None) -> IO[bytes] | None:

@@ -8,9 +8,11 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import react
+
+from twisted_lab.net.reason import show_reason
 
 CONNECT_TIMEOUT = 10  # seconds
 INTERRUPTED = 130
@@ -23,9 +25,10 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     """
     Run `work(reactor)` and give its status, or that of the `SystemExit` it raises; 130 when interrupted.
 
-    An interrupt cancels the work, so that it can clean up, and then stops the reactor.
+    An interrupt cancels the work, so that it can clean up, and then stops the reactor. A `BrokenPipeError` is
+    raised to the caller.
     """
-    interrupted = False
+    interrupted = unread = False
 
     async def main(reactor: Any) -> NoReturn:
         working = ensureDeferred(work(reactor))
@@ -41,10 +44,16 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
             raise SystemExit(await working)
         except CancelledError:
             raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:
+            nonlocal unread
+            unread = True
+            raise SystemExit(os.EX_OK) from None
 
     try:
         react(main)
     except SystemExit as end:
+        if unread:
+            raise BrokenPipeError from None
         return INTERRUPTED if interrupted else cast("int", end.code)
 
 
@@ -80,6 +89,13 @@ def timed(reactor: Any, waiting: "Deferred[Product]", seconds: float, what: str)
         stop(os.EX_UNAVAILABLE, f"{what} for {seconds:g} s: given up")
 
     return waiting.addTimeout(seconds, reactor, onTimeoutCancel=give_up)
+
+
+def how_it_ended(reason: BaseException) -> str:
+    """Give a clause that says how a connection ended."""
+    if isinstance(reason, ConnectionDone):
+        return "the server closed the connection"
+    return f"the connection was lost: {show_reason(reason)}"
 
 
 def _endpoint(reactor: Any, target: str, default_port: int) -> IStreamClientEndpoint:

@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_lab.net.address import show_address
+from twisted_lab.net.reason import show_reason
 from twisted_lab.net.refusal import Refusal, shut
 from twisted_lab.net.transport import IStreamTransport
 
@@ -192,7 +193,7 @@ class BoundedFactory(Factory[Protocol]):
         if len(self._connections) < self.max_connections:
             return super().buildProtocol(addr)
         self.log.warn(
-            "{name}: {peer} refused, {limit} connections are open",
+            "{name}: {peer} refused: at most {limit} connections at one time",
             name=self.name,
             peer=show_address(addr),
             limit=self.max_connections,
@@ -258,4 +259,4 @@ class BoundedFactory(Factory[Protocol]):
 
 
 def _show_reason(reason: Failure) -> str:
-    return "closed by peer" if reason.check(ConnectionDone) else reason.getErrorMessage().rstrip(".")
+    return "closed by peer" if reason.check(ConnectionDone) else show_reason(reason.value)

@@ -63,6 +63,11 @@ class Int32Receiver(Int32StringReceiver):
         self._events = iter([*waiting, *decoded]) if waiting else iter(decoded)
         self._deliver()
 
+    def pauseProducing(self) -> None:
+        """Deliver and read nothing until `resumeProducing`."""
+        self.paused = True
+        self.transport.pauseProducing()
+
     def resumeProducing(self) -> None:
         """Deliver what waits, then read on, if nothing paused again."""
         self.paused = False

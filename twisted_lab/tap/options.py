@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.internet.endpoints import serverFromString
@@ -52,25 +54,34 @@ def seconds(text: str) -> float:
     return number
 
 
+def _parameter(read: Callable[[str], object], name: str, default: object, text: str) -> list[Any]:
+    """Give a row of optParameters whose errors name the option, where Twisted's don't."""
+
+    def read_named(word: str) -> object:
+        try:
+            return read(word)
+        except ValueError as error:
+            raise ValueError(f"--{name}: {error}") from None
+
+    return [name, None, default, text, read_named]
+
+
 class ServiceOptions(usage.Options):
     """
-    The options of a service; a subclass says its `name` and `default_port`, and adds its own.
+    The options of a service; a subclass says its `name`, `default_port` and `distribution`, and adds its own.
 
     A bad option ends the program with one sentence and status 64 (EX_USAGE).
     """
 
     name: str
     default_port: int
+    distribution = "twisted-lab"
     optParameters: list[list[Any]] = [  # noqa: RUF012  # as usage.Options declares it
-        ["max-connections", None, MAX_CONNECTIONS, "Connections at one time; more are told so and closed.", count],
-        [
-            "idle-timeout",
-            None,
-            IDLE_TIMEOUT,
-            "Seconds without a byte before a connection is closed; 0: never.",
-            seconds,
-        ],
-        ["grace", None, GRACE, "Seconds that open connections get to finish when the service stops.", seconds],
+        _parameter(count, "max-connections", MAX_CONNECTIONS, "Connections at one time; more are told so and closed."),
+        _parameter(
+            seconds, "idle-timeout", IDLE_TIMEOUT, "Seconds without a byte before a connection is closed; 0: never."
+        ),
+        _parameter(seconds, "grace", GRACE, "Seconds that open connections get to finish when the service stops."),
     ]
 
     def __init__(self) -> None:
@@ -84,8 +95,8 @@ class ServiceOptions(usage.Options):
         self["listen"].append(endpoint)
 
     def opt_version(self) -> None:
-        """Print twisted-lab's version, and exit."""
-        sys.stdout.write(f"twisted-lab {version('twisted-lab')}\n")
+        """Print the version, and exit."""
+        sys.stdout.write(f"{self.distribution} {version(self.distribution)}\n")
         raise SystemExit(0)
 
     def getSynopsis(self) -> str:
@@ -97,7 +108,12 @@ class ServiceOptions(usage.Options):
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
-            fail(os.EX_USAGE, f"twistd {self.name}: {error}")
+            fail(os.EX_USAGE, f"twistd {self.name}: {str(error).removeprefix('Parameter type enforcement failed: ')}")
+
+    def parseArgs(self, *words: str) -> None:
+        """Take no words but options."""
+        if words:
+            raise usage.UsageError(f"{words[0]!r} isn't an option")
 
     def postOptions(self) -> None:
         """Understand the endpoints, so that a bad one ends the program before anything starts."""
@@ -111,19 +127,26 @@ class ServiceOptions(usage.Options):
 class CommandService(ListeningService):
     """A `ListeningService` whose failure to listen ends the program with one sentence."""
 
-    def privilegedStartService(self) -> None:
+    def _listen(self) -> None:
         """Listen; status 69 (EX_UNAVAILABLE) if that can't be."""
         try:
-            super().privilegedStartService()
+            super()._listen()
         except ListenError as error:
             fail(os.EX_UNAVAILABLE, f"twistd {self.factory.name}: {error}")
 
 
 def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
+    kind, _, rest = text.partition(":")
+    directory = rest.partition(":")[0]
+    if kind == "tls" and "\\" not in directory and not Path(directory).is_dir():
+        # Twisted would start, and refuse each client.
+        raise usage.UsageError(f"--listen {text}: there is no directory {directory!r}")
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
     except ImportError:
         raise usage.UsageError(f"--listen {text} needs TLS: pip install 'twisted-lab[tls]'") from None
+    except IndexError:  # the systemd parser's way to say so
+        raise usage.UsageError(f"--listen {text}: systemd handed over no such socket") from None
     except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
         raise usage.UsageError(f"--listen {text} isn't an endpoint: {error}") from None
     return endpoint

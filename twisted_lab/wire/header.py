@@ -98,7 +98,9 @@ class HeaderCodec:
         """Take the end of the stream: `TruncatedError` inside a message, `error` if that is set already."""
         try:
             if self._remaining and self.error is None:
-                raise TruncatedError(f"the stream ended {self._remaining} bytes before the end of a message's content")
+                raise TruncatedError(
+                    f"the stream ended in the middle of a message's content, bytes missing: {self._remaining}"
+                )
             self._headers.eof()
         except RemoteProtocolError as error:
             self.error = self.error or error
