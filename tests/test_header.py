@@ -198,6 +198,14 @@ class HeaderProtocolTests(SynchronousTestCase):
         self.failureResultOf(sent, ConnectionLost)
         self.assertEqual(producer.calls, ["stop"])
 
+    def test_lost_before_producing(self) -> None:
+        """On a connection that is lost already the producer isn't even started."""
+        producer = Producer(7)
+        self.transport.registerProducer = lambda producer, _: producer.stopProducing()  # type: ignore[method-assign]
+        self.failureResultOf(self.protocol.sendMessage({"type": "t"}, producer), ConnectionLost)
+        self.assertFalse(hasattr(producer, "consumer"))
+        self.assertEqual(producer.calls, [])
+
     def test_cancel(self) -> None:
         """Cancelling stops the producer and aborts."""
         producer = Producer(7)

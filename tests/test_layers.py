@@ -77,4 +77,4 @@ class LayerTests(SynchronousTestCase):
 
 
 #: The standard library's modules that the lower layers need; `socket` is not one of them.
-STANDARD = {"collections", "dataclasses", "json", "math", "operator", "re", "struct", "typing"}
+STANDARD = {"collections", "dataclasses", "io", "json", "math", "operator", "re", "struct", "typing"}

@@ -92,8 +92,9 @@ class EchoClient(Protocol):
     """
     Send messages and hand on what comes back, as it comes: on a byte stream a reply has no end.
 
-    `received` is called with each chunk; `closed` fires with the exception that says why the connection is over,
-    `ConnectionDone` if the server closed it.
+    `missing` is how many more bytes have gone than have come back: at most 0 when the echo, with any prefixes,
+    is complete. `received` is called with each chunk; `closed` fires with the exception that says why the
+    connection is over, `ConnectionDone` if the server closed it.
     """
 
     transport: IStreamTransport
@@ -102,12 +103,12 @@ class EchoClient(Protocol):
         self.clock = clock
         self.received = received
         self.closed: Deferred[BaseException] = Deferred()
-        self._missing = 0
+        self.missing = 0
         self._quiet: IDelayedCall | None = None
 
     def send(self, message: bytes) -> None:
         """Send `message`; its echo goes to `received`, in as many chunks as the network makes of it."""
-        self._missing += len(message)
+        self.missing += len(message)
         self.transport.write(message)
 
     def finish(self) -> None:
@@ -124,7 +125,7 @@ class EchoClient(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Hand `data` on."""
-        self._missing -= len(data)
+        self.missing -= len(data)
         if self._quiet is not None:
             self._quiet.reset(QUIET)
         self.received(data)
@@ -136,7 +137,7 @@ class EchoClient(Protocol):
         self.closed.callback(reason.value or ConnectionDone())
 
     def _close_if_complete(self) -> None:
-        if self._missing > 0:
+        if self.missing > 0:
             self.finish()
         else:
             self.transport.loseConnection()

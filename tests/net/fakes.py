@@ -16,6 +16,10 @@ class FakeTransport(StringTransport):
         self.aborted = True
         super().abortConnection()
 
+    def unregisterProducer(self) -> None:
+        """Forget the producer, if there is one: real transports don't mind."""
+        self.producer = self.streaming = None
+
     def loseWriteConnection(self) -> None:
         """Note it."""
         self.write_closed = True

@@ -57,7 +57,7 @@ class OptionsTests(SynchronousTestCase):
             ("--grace", "nan"): "--grace: 'nan' isn't a number of seconds",
             ("word",): "'word' isn't an option",
             ("--listen", "systemd:domain=INET:index=0"): "systemd handed over no such socket",
-            ("--listen", "tls:/nowhere:0"): "there is no directory '/nowhere'",
+            ("--listen", "tls:/nowhere:0"): "no certificate, a .pem file, in /nowhere",
             ("--nonsense",): "nonsense",
             ("--listen", "nonsense:1"): "--listen nonsense:1 isn't an endpoint",
             ("--listen", "tcp:http:x=y"): "isn't an endpoint",

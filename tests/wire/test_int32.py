@@ -51,7 +51,7 @@ class Int32CodecTests(SynchronousTestCase):
         self.assertEqual((error.code, error.length, error.limit), ("string-too-long", 11, 10))
         self.assertIs(self.assertRaises(TooLongError, codec.feed, b"z"), error)
         self.assertIs(self.assertRaises(TooLongError, codec.eof), error)
-        self.assertFalse(codec._partial)
+        self.assertIs(codec._body, None)
 
     def test_length_in_pieces_is_checked(self) -> None:
         """A length over the limit is found when it arrives byte by byte, too."""
@@ -83,5 +83,5 @@ class Int32CodecTests(SynchronousTestCase):
         codec.feed(PREFIX.pack(10_000))
         for _ in range(9_999):
             codec.feed(b"x")
-        self.assertLess(codec._partial.__sizeof__(), 20_000)
+        self.assertLess(codec._body.__sizeof__(), 20_000)
         self.assertEqual(codec.feed(b"x"), [b"x" * 10_000])

@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 
-from twisted_lab.cli.session import connect, how_it_ended, stop, timed
+from twisted_lab.cli.session import Patience, connect, how_it_ended, stop
 from twisted_lab.cli.text import Printable
 from twisted_lab.echo import EchoClient, EchoClientFactory
 from twisted_lab.specimen import ECHO
@@ -17,27 +18,44 @@ from twisted_lab.specimen import ECHO
 
 async def send_messages(reactor: Any, arguments: argparse.Namespace) -> int:
     """Send every message on each connection, show what comes back until the server has closed; give the status."""
-    talks = [Talk(number + 1, json_lines=arguments.json) for number in range(arguments.connections)]
+    over: Deferred[None] = Deferred()
+    talks = [Talk(number + 1, over, json_lines=arguments.json) for number in range(arguments.connections)]
+
+    def closed(reason: BaseException, talk: Talk) -> None:
+        talk.reason = reason
+        if all(talk.reason for talk in talks) and not over.called:
+            over.callback(None)
+
     for talk in talks:
         factory = EchoClientFactory(reactor, talk.received)
         talk.client = await connect(reactor, arguments.target, ECHO.default_port, factory)
+        talk.client.closed.addCallback(closed, talk)
+    patience = Patience(reactor, over, arguments.timeout, "no echo came")
     for talk in talks:
+        talk.heard = patience.heard
         talk.send(arguments.messages)
-    over: Deferred[Any] = gatherResults([talk.client.closed for talk in talks])
-    reasons = await timed(reactor, over, arguments.timeout, "the echo didn't end")
-    for reason, talk in zip(reasons, talks, strict=True):
-        if not isinstance(reason, ConnectionDone):
-            stop(os.EX_UNAVAILABLE, f"connection {talk.number}: {how_it_ended(reason)}")
+    await patience.result
+    for talk in talks:
+        if not isinstance(talk.reason, ConnectionDone) or talk.client.missing > 0:
+            end = how_it_ended(talk.reason)
+            stop(os.EX_UNAVAILABLE, f"connection {talk.number}: {end}, before all was echoed")
     return os.EX_OK
 
 
 class Talk:
-    """One connection's part: what was said and heard, printed as it happens."""
+    """
+    One connection's part: what was said and heard, printed as it happens.
+
+    If it can't be printed, `over` fails with the `OSError`.
+    """
 
     client: EchoClient
+    reason: BaseException | None = None
 
-    def __init__(self, number: int, *, json_lines: bool) -> None:
+    def __init__(self, number: int, over: "Deferred[None]", *, json_lines: bool) -> None:
         self.number = number
+        self.heard: Callable[[], None] = lambda: None
+        self._over = over
         self._json_lines = json_lines
         self._printable = Printable()
 
@@ -50,6 +68,7 @@ class Talk:
 
     def received(self, data: bytes) -> None:
         """Show a chunk of the echo."""
+        self.heard()
         self._show("received", self._printable.feed(data))
 
     def _show(self, what: str, text: str) -> None:
@@ -57,5 +76,9 @@ class Talk:
             line = json.dumps({"connection": self.number, what: text})
         else:
             line = f"connection {self.number}: {what} {text!r}"
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        except OSError:
+            if not self._over.called:
+                self._over.errback()

@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
-from twisted_lab.cli.session import INTERRUPTED, connect, how_it_ended, stop, timed
+from twisted_lab.cli.session import INTERRUPTED, Patience, connect, how_it_ended, stop
 from twisted_lab.cli.text import Printable
 from twisted_lab.echo import EchoClient, EchoClientFactory
 from twisted_lab.specimen import ECHO
@@ -19,7 +20,11 @@ async def talk(reactor: Any, arguments: argparse.Namespace) -> int:
     """Send each line that is typed, show what comes back above the prompt; give the status."""
     printable = Printable()
 
+    heard: list[Callable[[], None]] = []
+
     def show(data: bytes) -> None:
+        for begin_anew in heard:
+            begin_anew()
         print(printable.feed(data))  # noqa: T201  # patch_stdout puts it above the prompt
 
     client: EchoClient = await connect(reactor, arguments.target, ECHO.default_port, EchoClientFactory(reactor, show))
@@ -36,9 +41,14 @@ async def talk(reactor: Any, arguments: argparse.Namespace) -> int:
             status = await Deferred.fromFuture(reading)
         except asyncio.CancelledError:
             stop(os.EX_UNAVAILABLE, how_it_ended(ended[0]))
+        finally:
+            reading.cancel()
+            await Deferred.fromFuture(asyncio.ensure_future(asyncio.wait({reading})))  # the terminal is set back
         if status == os.EX_OK:
+            patience = Patience(reactor, closed, arguments.timeout, "no echo came")
+            heard.append(patience.heard)
             client.finish()
-            await timed(reactor, closed, arguments.timeout, "the echo didn't end")
+            await patience.result
     return status
 
 
@@ -47,10 +57,10 @@ async def _read_lines(client: EchoClient) -> int:
     session: PromptSession[str] = PromptSession("> ")
     while True:
         try:
-            line = await session.prompt_async()
+            line = await session.prompt_async(handle_sigint=False)  # the reactor does
         except EOFError:
             return os.EX_OK
         except KeyboardInterrupt:
             return INTERRUPTED
         if line:
-            client.send(line.encode())
+            client.send(line.encode(errors="surrogateescape"))

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +15,18 @@ TARGET_HELP = "HOST:PORT, HOST, or a Twisted client endpoint: tls:HOST:PORT, uni
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that ends with status 64 (EX_USAGE) and one sentence."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let a verb's options stand anywhere among its words."""
+        if self._mixing or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong."""
@@ -37,7 +50,7 @@ def build_parser() -> Parser:
     echo.add_argument("messages", nargs="*", metavar="MESSAGE", help="messages to send at once, as UTF-8")
     echo.add_argument("--connections", type=_count, default=1, metavar="N", help="send over N connections (default: 1)")
     echo.add_argument("--json", action="store_true", help="with messages: one JSON object a line")
-    _add_timeout(echo, "with messages: give up when the echo isn't complete after so long (default: 10)")
+    _add_timeout(echo, "give up when no echo comes for so long (default: 10)")
 
     text = "send a message of the header protocol and print the reply"
     send = verbs.add_parser(
@@ -57,7 +70,7 @@ def build_parser() -> Parser:
         metavar="KEY=VALUE",
         help="one more key of the header; VALUE is JSON, or else text; repeatable",
     )
-    _add_timeout(send, "give up when the reply isn't there after so long (default: 10)")
+    _add_timeout(send, "give up when no reply comes for so long (default: 10)")
 
     text = "start the services, talk to them, and say what happened"
     verbs.add_parser("demo", help=text, description=f"{text.capitalize()}. Uses free ports of 127.0.0.1.")
@@ -72,10 +85,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
-        # Who reads our output has seen enough; what the interpreter still has to flush goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = os.EX_OK
+        _drop_output()
+        status = 128 + signal.SIGPIPE  # who reads our output has seen enough
+    except OSError as error:
+        _drop_output()
+        sys.stderr.write(f"twisted-lab: can't write standard output: {error.strerror}\n")
+        status = os.EX_IOERR
     sys.exit(status)
+
+
+def _drop_output() -> None:
+    """Let go nowhere what the interpreter still has to flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _add_timeout(parser: Parser, text: str) -> None:

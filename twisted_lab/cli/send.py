@@ -12,7 +12,7 @@ from typing import IO, Any
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 
-from twisted_lab.cli.session import connect, how_it_ended, run_in_reactor, stop, timed
+from twisted_lab.cli.session import Patience, connect, how_it_ended, run_in_reactor, stop
 from twisted_lab.header_service import HeaderClient, HeaderClientFactory
 from twisted_lab.specimen import HEADER
 from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -45,7 +45,7 @@ async def _ask(
         message = FileBodyProducer(content)
     asking = ensureDeferred(client.request({"type": arguments.type, **dict(arguments.header)}, message))
     try:
-        return await timed(reactor, asking, arguments.timeout, "no reply came")
+        return await Patience(reactor, asking, arguments.timeout, "no reply came").result
     except LocalProtocolError as error:
         stop(os.EX_USAGE, f"that message can't be sent: {error}")
     except RemoteProtocolError as error:
@@ -55,15 +55,16 @@ async def _ask(
 
 
 def _open(path: str | None) -> IO[bytes] | None:
-    """Give the content as a file that can be measured: standard input is copied to a temporary one first."""
+    """Give the content as a file that can be measured: what can't be is copied to a temporary one first."""
     if path is None:
         return None
-    if path == "-":
-        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the producer closes it
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-        copy.seek(0)
-        return copy
     try:
-        return Path(path).open("rb")
+        content = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115  # likewise closed by the producer
+        if content.seekable():
+            return content
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the producer closes it
+        shutil.copyfileobj(content, copy)
     except OSError as error:
         stop(os.EX_NOINPUT, f"can't read {path}: {error.strerror}")
+    copy.seek(0)
+    return copy

@@ -1,12 +1,13 @@
 """How a verb runs and connects: one reactor run, one sentence and one status for whatever goes wrong."""
 
+import contextlib
 import os
 import re
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
@@ -25,36 +26,42 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     """
     Run `work(reactor)` and give its status, or that of the `SystemExit` it raises; 130 when interrupted.
 
-    An interrupt cancels the work, so that it can clean up, and then stops the reactor. A `BrokenPipeError` is
-    raised to the caller.
+    An interrupt cancels the work, and waits until it has cleaned up. What else the work raises is raised here.
     """
-    interrupted = unread = False
+    interrupted = False
+    outcome: list[int | BaseException] = []
 
-    async def main(reactor: Any) -> NoReturn:
+    async def main(reactor: Any) -> None:
         working = ensureDeferred(work(reactor))
+        over: Deferred[None] = Deferred()
 
-        def interrupt() -> None:
+        def interrupt() -> Deferred[None] | None:
             nonlocal interrupted
-            if not working.called:
-                interrupted = True
-                working.cancel()
+            if over.called:
+                return None
+            interrupted = True
+            working.cancel()
+            return over
 
         reactor.addSystemEventTrigger("before", "shutdown", interrupt)
         try:
-            raise SystemExit(await working)
-        except CancelledError:
-            raise SystemExit(INTERRUPTED) from None
-        except BrokenPipeError:
-            nonlocal unread
-            unread = True
-            raise SystemExit(os.EX_OK) from None
+            outcome.append(await working)
+        except BaseException as error:  # noqa: BLE001  # raised again below, outside the reactor
+            outcome.append(error)
+        over.callback(None)
 
-    try:
+    with contextlib.suppress(SystemExit):
         react(main)
-    except SystemExit as end:
-        if unread:
-            raise BrokenPipeError from None
-        return INTERRUPTED if interrupted else cast("int", end.code)
+    match outcome:
+        case _ if interrupted:
+            return INTERRUPTED
+        case [SystemExit() as end]:
+            return cast("int", end.code)
+        case [BaseException() as error]:
+            raise error
+        case [status]:
+            return cast("int", status)
+    return os.EX_SOFTWARE
 
 
 def stop(status: int, sentence: str) -> NoReturn:
@@ -82,16 +89,32 @@ async def connect(reactor: Any, target: str | None, default_port: int, factory: 
         stop(os.EX_UNAVAILABLE, f"can't connect to {shown}: {_show_cause(error)}")
 
 
-def timed(reactor: Any, waiting: "Deferred[Product]", seconds: float, what: str) -> "Deferred[Product]":
-    """Give `waiting`, which ends the work with 69 (EX_UNAVAILABLE) after `seconds`."""
+class Patience(Generic[Product]):
+    """
+    Wait for `waiting`, but not when nothing is heard for `seconds`: then the work ends with 69 (EX_UNAVAILABLE).
 
-    def give_up(_: object, __: float) -> NoReturn:
-        stop(os.EX_UNAVAILABLE, f"{what} for {seconds:g} s: given up")
+    Call `heard` whenever something is, and await `result`.
+    """
 
-    return waiting.addTimeout(seconds, reactor, onTimeoutCancel=give_up)
+    def __init__(self, reactor: Any, waiting: "Deferred[Product]", seconds: float, what: str) -> None:
+        self._seconds = seconds
+        self._what = what
+        self._silence = reactor.callLater(seconds, waiting.cancel)
+        self.result: Deferred[Product] = waiting.addBoth(self._end)
+
+    def heard(self) -> None:
+        """Begin to wait anew."""
+        if self._silence.active():
+            self._silence.reset(self._seconds)
+
+    def _end(self, result: Any) -> Any:
+        if not self._silence.active():
+            stop(os.EX_UNAVAILABLE, f"{self._what} for {self._seconds:g} s: given up")
+        self._silence.cancel()
+        return result
 
 
-def how_it_ended(reason: BaseException) -> str:
+def how_it_ended(reason: BaseException | None) -> str:
     """Give a clause that says how a connection ended."""
     if isinstance(reason, ConnectionDone):
         return "the server closed the connection"
@@ -103,6 +126,8 @@ def _endpoint(reactor: Any, target: str, default_port: int) -> IStreamClientEndp
     if match is None and ":" in target:
         return cast("IStreamClientEndpoint", clientFromString(reactor, target))
     host, port = (match[1].strip("[]"), int(match[2])) if match else (target, default_port)
+    if not 0 < port < 2**16:
+        raise ValueError(f"{port} isn't a port")
     return HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
 
 

@@ -60,13 +60,16 @@ class ContentSender:
 
     def __init__(self, connection: "ContentConnection") -> None:
         self._connection = connection
+        self._started = False
         self._done: Deferred[None] = Deferred(self._cancelled)
 
     def send(self, producer: SizedProducer) -> "Deferred[None]":
         """Send all that `producer` gives; fires or fails as `HeaderProtocol.sendMessage` says."""
         self._producer = producer
         self._connection.start_producer(self)
-        maybeDeferred(producer.startProducing, self).addCallbacks(self._finish, self._fail)
+        if not self._done.called:  # a lost connection has stopped us at once
+            self._started = True
+            maybeDeferred(producer.startProducing, self).addCallbacks(self._finish, self._fail)
         return self._done
 
     def write(self, data: bytes) -> None:
@@ -94,7 +97,8 @@ class ContentSender:
 
     def stopProducing(self) -> None:
         """Give up: the connection is lost."""
-        self._producer.stopProducing()
+        if self._started:
+            self._producer.stopProducing()
         self._fail(Failure(ConnectionLost("while content was sent")))
 
     def _finish(self, _: object) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import Int32StringReceiver, StringTooLongError
 from twisted.python.failure import Failure
 
@@ -44,23 +45,28 @@ class Int32Receiver(Int32StringReceiver):
         self._events: Iterator[Any] = iter(())
         self._delivering = False
         self._failed = False
+        self.paused = False  # an instance's attribute is found sooner than its class's, and `_deliver` asks often
         lost = self.connectionLost
 
-        def connection_lost(reason: Failure) -> None:
-            del self.__dict__["connectionLost"]  # it refers to self: leave no cycle behind
+        def connection_lost(reason: Failure = connectionDone) -> None:
+            del self.connectionLost  # it refers to self: leave no cycle behind
             self._events = iter(())
             lost(self._judge(reason))
 
-        self.__dict__["connectionLost"] = connection_lost
+        # By assignment, and not through __dict__: once that has been asked for, CPython 3.11 finds no attribute
+        # of the protocol by its quick way any more, and callbacks take twice as long.
+        self.connectionLost = connection_lost  # type: ignore[method-assign]
         super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
         """Decode and deliver; nothing is kept of what follows an error or a `loseConnection`."""
-        if self._failed or self._codec.error is not None or self._is_closing():
+        codec = self._codec
+        if codec.error is not None or self.transport.disconnecting:
             return
-        decoded = self._codec.feed(data)
-        waiting = [*self._events]
-        self._events = iter([*waiting, *decoded]) if waiting else iter(decoded)
+        decoded = codec.feed(data)
+        if length_hint(self._events):
+            decoded = [*self._events, *decoded]
+        self._events = iter(decoded)
         self._deliver()
 
     def pauseProducing(self) -> None:
@@ -118,9 +124,10 @@ class Int32Receiver(Int32StringReceiver):
             self._deliver()
 
     def _deliver(self) -> None:
-        if self._delivering or self.paused or self._is_closing():
+        transport = self.transport
+        if self._delivering or self.paused or transport.disconnecting:
             return
-        receive, transport = self._receiver(), self.transport
+        receive = self._receiver()
         events: Iterator[Any] | None = None
         self._delivering = True
         try:

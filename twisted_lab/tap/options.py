@@ -138,9 +138,9 @@ class CommandService(ListeningService):
 def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
     kind, _, rest = text.partition(":")
     directory = rest.partition(":")[0]
-    if kind == "tls" and "\\" not in directory and not Path(directory).is_dir():
+    if kind == "tls" and "\\" not in directory and not any(Path(directory).glob("*.pem")):
         # Twisted would start, and refuse each client.
-        raise usage.UsageError(f"--listen {text}: there is no directory {directory!r}")
+        raise usage.UsageError(f"--listen {text}: there is no certificate, a .pem file, in {directory}")
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
     except ImportError:

@@ -2,12 +2,14 @@
 Int32 strings: a 4-byte length, unsigned, in network byte order, then that many bytes.
 
 Cost: each byte is copied at most twice, whatever the cuts. Whole strings are sliced out of the bytes fed;
-a string that arrives in pieces is gathered in one bytearray, whose growth is amortised. (The stock
-Int32StringReceiver joins all it has so far with each new piece: quadratic in the length of a string.)
+a string that arrives in pieces is gathered in one BytesIO, whose growth is amortised and which hands over
+what it holds without a copy. (The stock Int32StringReceiver joins all it has so far with each new piece:
+quadratic in the length of a string.)
 
-Memory: at most one unfinished string, `limit` bytes; the length is checked as soon as its prefix is whole.
+Memory: at most one unfinished string, `limit` bytes, once; the length is checked as soon as its prefix is whole.
 """
 
+from io import BytesIO
 from struct import Struct
 
 from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError, TooLongError, TruncatedError
@@ -30,13 +32,15 @@ class Int32Codec:
         self.error: RemoteProtocolError | None = None
         self._limit = limit
         self._noun = noun
-        self._partial = bytearray()
-        self._needed = 0  # bytes of prefix and string together; known once the prefix is whole
+        # Of an unfinished string: its prefix while that is cut itself; then what is there, and how much is missing.
+        self._prefix = b""
+        self._body: BytesIO | None = None
+        self._missing = 0  # bytes
 
     @property
     def at_boundary(self) -> bool:
         """Whether no string is unfinished."""
-        return not self._partial and self.error is None
+        return not self._prefix and self._body is None and self.error is None
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; give the strings they complete. Raises `error` if that is set already."""
@@ -44,7 +48,7 @@ class Int32Codec:
             raise self.error
         strings: list[bytes] = []
         position = 0
-        if self._partial:
+        if self._prefix or self._body is not None:
             string, position = self._finish(data, 0)
             if string is None:
                 return strings
@@ -72,14 +76,18 @@ class Int32Codec:
         Gives None where the string isn't complete yet (all of `data` is then used up) or is too long (then
         `error` is set).
         """
-        return self._finish(data, position) if self._partial else self._begin(data, position)
+        return self._finish(data, position) if self._prefix or self._body is not None else self._begin(data, position)
 
     def eof(self) -> None:
         """Take the end of the stream: `TruncatedError` inside a string, `error` if that is set already."""
-        if self._partial and self.error is None:
-            expected = f"of {self._needed}" if self._needed else "of a length"
+        if not self.at_boundary and self.error is None:
+            there = len(self._prefix)
+            expected = "a length"
+            if self._body is not None:
+                there = PREFIX_LENGTH + self._body.tell()
+                expected = str(there + self._missing)
             self.error = TruncatedError(
-                f"the stream ended in the middle of a {self._noun}, {len(self._partial)} bytes {expected} were there"
+                f"the stream ended in the middle of a {self._noun}, {there} bytes of {expected} were there"
             )
         if self.error is not None:
             raise self.error
@@ -97,48 +105,41 @@ class Int32Codec:
         """As `take`, where nothing of the string was there before."""
         end = len(data)
         start = position + PREFIX_LENGTH
-        if start <= end:
-            (length,) = _unpack(data, position)
-            if self._refuses(length):
-                return None, end
-            stop = start + length
-            if stop <= end:
-                return data[start:stop], stop
-            self._needed = PREFIX_LENGTH + length
-        self._partial += data[position:]
+        if start > end:
+            self._prefix = data[position:]
+            return None, end
+        (length,) = _unpack(data, position)
+        if length > self._limit:
+            self._refuse(length)
+            return None, end
+        stop = start + length
+        if stop <= end:
+            return data[start:stop], stop
+        self._missing = stop - end
+        self._body = BytesIO()
+        self._body.write(data[start:])
         return None, end
 
     def _finish(self, data: bytes, position: int) -> tuple[bytes | None, int]:
-        """As `take`, where the string's beginning is in `_partial`."""
-        partial, end = self._partial, len(data)
-        if not self._needed:
-            start = position + PREFIX_LENGTH - len(partial)
-            partial += data[position:start]
-            if len(partial) < PREFIX_LENGTH:
-                return None, end
-            position = start
-            (length,) = _unpack(partial)
-            if self._refuses(length):
-                return None, end
-            self._needed = PREFIX_LENGTH + length
-        stop = position + self._needed - len(partial)
-        partial += data[position:stop]
-        if stop > end:
-            return None, end
-        string = bytes(memoryview(partial)[PREFIX_LENGTH:])
-        self._partial = bytearray()
-        self._needed = 0
-        return string, stop
+        """As `take`, where the string's beginning is in `_prefix` or `_body`."""
+        body = self._body
+        if body is None:
+            prefix, self._prefix = self._prefix, b""
+            string, stop = self._begin(prefix + data[position:], 0)
+            return string, position + stop - len(prefix)
+        stop = position + self._missing
+        body.write(data[position:stop])
+        if stop > len(data):
+            self._missing = stop - len(data)
+            return None, len(data)
+        self._body = None
+        return body.getvalue(), stop
 
-    def _refuses(self, length: int) -> bool:
-        """Whether a string of `length` bytes is over the limit: then the stream has ended for us."""
-        if length <= self._limit:
-            return False
-        self._partial = bytearray()
+    def _refuse(self, length: int) -> None:
+        """Note that a string of `length` bytes is over the limit: the stream has ended for us."""
         self.error = TooLongError(
             f"{self._noun}-too-long",
             f"the peer announced a {self._noun} of {length} bytes, the limit is {self._limit} bytes",
             length,
             self._limit,
         )
-        return True
