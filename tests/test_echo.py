@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
 from tests.net.fakes import FakeTransport
-from tests.net.wires import WireTestCase, reactor, read_all, send_until_stuck, wait
+from tests.net.wires import DEADLINE, WireTestCase, reactor, read_all, send_until_stuck, wait
 from twisted_lab.echo import ECHO_PORT, Echo, EchoClient, EchoClientFactory, EchoDatagrams, EchoFactory
 
 DONE = Failure(ConnectionDone())
@@ -46,6 +46,13 @@ class EchoTests(SynchronousTestCase):
         for chunk in (b"a", "你好".encode()[:4], b"\0"):
             protocol.dataReceived(chunk)
         self.assertEqual(transport.value(), b"a\xe4\xbd\xa0\xe5\0")
+
+    def test_closing(self) -> None:
+        """What arrives once the connection is closing is dropped."""
+        protocol, transport = connected(EchoFactory(Clock()))
+        protocol.close("test", last_word=True)  # type: ignore[attr-defined]
+        protocol.dataReceived(b"late")
+        self.assertEqual(transport.value(), b"")
 
     def test_log(self) -> None:
         """The log tells how many bytes went each way."""
@@ -125,6 +132,50 @@ class EchoWireTests(WireTestCase):
         self.assertTrue(await self.as_client(port, talk))
         await wait(lambda: not factory._connections)
 
+    async def test_stop_loses_nothing(self) -> None:
+        """A stop while a client writes without pause: every byte that the server has sent arrives, then the end."""
+        factory = EchoFactory(reactor, b"")
+        port = await self.serve(factory)
+
+        def talk(client: socket.socket) -> int:
+            def write() -> None:
+                with contextlib.suppress(OSError):
+                    while True:
+                        client.sendall(b"x" * 2**16)
+
+            writer = Thread(target=write)
+            writer.start()
+            got = len(client.recv(2**16))
+            reactor.callFromThread(lambda: ensureDeferred(factory.shutdown(DEADLINE)))
+            while piece := client.recv(2**16):
+                got += len(piece)
+                time.sleep(0.001)
+            client.shutdown(socket.SHUT_RDWR)
+            writer.join()
+            return got
+
+        with capturedLogs() as events:
+            got = await self.as_client(port, talk)
+            await wait(lambda: not factory._connections)
+        sent = [event["bytes_out"] for event in events if "bytes_out" in event]
+        self.assertEqual([got], sent)
+
+    async def test_slow_reader_is_not_idle(self) -> None:
+        """A peer that reads slowly but steadily isn't idle, though nothing else moves."""
+        factory = EchoFactory(reactor, b"", idle_timeout=0.4)
+        port = await self.serve(factory)
+
+        def talk(client: socket.socket) -> int:
+            sent = send_until_stuck(client, b"x" * 2**16, 2**28)
+            client.shutdown(socket.SHUT_WR)
+            got = 0
+            while piece := client.recv(sent // 8):
+                got += len(piece)
+                time.sleep(0.1)
+            return sent - got
+
+        self.assertEqual(await self.as_client(port, talk), 0)
+
     async def test_reset(self) -> None:
         """A peer that resets the connection is a line in the log, not an error."""
         factory = EchoFactory(reactor)
@@ -180,7 +231,7 @@ class EchoDatagramsTests(SynchronousTestCase):
 
     def test_no_loop(self) -> None:
         """A datagram from an echo port isn't answered: two servers would go on for ever."""
-        for port in (ECHO_PORT, 5678):
+        for port in (0, ECHO_PORT, 5678):
             self.assertEqual(self.echo(FakeUDP(), b"x", port), [])
 
     def test_too_large(self) -> None:

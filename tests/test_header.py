@@ -199,12 +199,49 @@ class HeaderProtocolTests(SynchronousTestCase):
         self.assertEqual(producer.calls, ["stop"])
 
     def test_lost_before_producing(self) -> None:
-        """On a connection that is lost already the producer isn't even started."""
+        """On a connection that is lost already the producer is stopped, and what it writes goes nowhere."""
         producer = Producer(7)
         self.transport.registerProducer = lambda producer, _: producer.stopProducing()  # type: ignore[method-assign]
         self.failureResultOf(self.protocol.sendMessage({"type": "t"}, producer), ConnectionLost)
-        self.assertFalse(hasattr(producer, "consumer"))
-        self.assertEqual(producer.calls, [])
+        self.assertEqual(producer.calls, ["stop"])
+        before = self.transport.value()
+        producer.consumer.write(b"content")
+        self.assertEqual(self.transport.value(), before)
+
+    def test_producer_that_ends_when_stopped(self) -> None:
+        """A producer whose Deferred fires when it is stopped isn't taken for one that ended early."""
+        producer = Producer(7)
+        producer.stopProducing = lambda: producer.done.callback(None)  # type: ignore[method-assign]
+        sent = self.protocol.sendMessage({"type": "t"}, producer)
+        assert self.transport.producer is not None
+        self.transport.producer.stopProducing()
+        self.failureResultOf(sent, ConnectionLost)
+
+    def test_producer_is_resumed_only_if_paused(self) -> None:
+        """A resume that was meant for an earlier producer doesn't reach this one; nor a second pause."""
+        producer = Producer(7)
+        self.protocol.sendMessage({"type": "t"}, producer)
+        assert self.transport.producer is not None
+        self.transport.producer.resumeProducing()
+        self.transport.producer.pauseProducing()
+        self.transport.producer.pauseProducing()
+        self.assertEqual(producer.calls, ["pause"])
+
+    def test_producer_whose_length_disagrees(self) -> None:
+        """A ``length`` that contradicts the producer's is refused."""
+        self.assert_local_error("bad-length", self.protocol.sendMessage, {"type": "t", "length": 3}, Producer(7))
+
+    def test_nothing_in_the_middle_of_content(self) -> None:
+        """A bare string can't get into the middle of content either."""
+        self.protocol.sendHeader({"type": "t", "length": 7})
+        self.assert_local_error("content-missing", self.protocol.sendString, b'{"type":"u"}')
+
+    def test_bytes_like_content(self) -> None:
+        """Content may be any kind of bytes."""
+        for content in (bytearray(b"content"), memoryview(b"content")):
+            self.transport.clear()
+            self.protocol.sendMessage({"type": "t"}, content)
+            self.assertEqual(self.transport.value(), encode({"type": "t"}, b"content"))
 
     def test_cancel(self) -> None:
         """Cancelling stops the producer and aborts."""

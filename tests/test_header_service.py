@@ -22,7 +22,7 @@ from tests.net.wires import WireTestCase, reactor, read_all, send_until_stuck
 from tests.test_header import Producer, encode
 from twisted_lab.header import MAX_CONTENT
 from twisted_lab.header_service import HeaderClient, HeaderClientFactory, HeaderServerFactory
-from twisted_lab.wire.errors import LocalProtocolError, TruncatedError
+from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError, TruncatedError
 from twisted_lab.wire.header import Content, Header, HeaderCodec
 
 DONE = Failure(ConnectionDone())
@@ -134,6 +134,50 @@ class HeaderServerTests(SynchronousTestCase):
         self.transport.producer.pauseProducing()  # type: ignore[union-attr]
         self.assertEqual(self.transport.producerState, "paused")
 
+    def test_a_pause_is_undone_for_itself(self) -> None:
+        """A handler that pauses to answer later isn't resumed because the peer reads, or a producer ended."""
+        assert self.transport.producer is not None
+        self.protocol.messageReceived = lambda *_: self.protocol.pauseProducing()
+        self.protocol.dataReceived(encode({"type": "a"}) + encode({"type": "b"}))
+        self.transport.producer.pauseProducing()
+        self.transport.producer.resumeProducing()
+        producer = Producer(0)
+        self.protocol.sendMessage({"type": "a"}, producer)
+        producer.done.callback(None)
+        self.assertEqual(self.transport.producerState, "paused")
+        self.protocol.messageReceived = lambda *_: self.protocol.sendMessage({"type": "b"})
+        self.protocol.resumeProducing()
+        self.assertEqual([header["type"] for header, _ in self.answers()], ["a", "b"])
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_stop_waits_for_a_handler(self) -> None:
+        """A stop waits, within the grace period, for a handler that has paused to answer later."""
+        self.protocol.messageReceived = lambda *_: self.protocol.pauseProducing()
+        self.protocol.dataReceived(encode({"type": "a"}))
+        ensureDeferred(self.factory.shutdown(5.0))
+        self.assertFalse(self.transport.write_closed)
+        self.protocol.sendMessage({"type": "a"})
+        self.protocol.resumeProducing()
+        self.assertTrue(self.transport.write_closed)
+
+    def test_nothing_is_read_while_stopping(self) -> None:
+        """What arrives after the last answer is dropped."""
+        ensureDeferred(self.factory.shutdown(5.0))
+        self.protocol.dataReceived(encode({"type": "a"}))
+        self.assertEqual(self.answers(), [])
+
+    def test_reply_too_long(self) -> None:
+        """A header so long that its reply's would be too long is answered with an error."""
+        self.protocol.dataReceived(encode({"type": "x" * 65510, "id": 1}))
+        ((error, _),) = self.answers()
+        self.assertEqual((error["code"], error["id"]), ("reply-too-long", 1))
+
+    def test_errors_with_content(self) -> None:
+        """An error isn't answered even if its content is too large."""
+        header = {"type": "error", "code": "x", "message": "y", "length": MAX_CONTENT + 1}
+        self.protocol.dataReceived(HeaderCodec().encode_header(header))
+        self.assertEqual(self.answers(), [])
+
     def test_stop_while_producing(self) -> None:
         """A stop lets a producer finish its content."""
         producer = Producer(7)
@@ -151,9 +195,9 @@ class HeaderServerTests(SynchronousTestCase):
         self.protocol.dataReceived(stream + stream[:-1])
         _, idle = self.connect()
         ensureDeferred(self.factory.shutdown(5.0))
-        self.assertEqual((idle.disconnecting, self.transport.disconnecting), (True, False))
+        self.assertEqual((idle.write_closed, self.transport.write_closed), (True, False))
         self.protocol.dataReceived(stream[-1:])
-        self.assertEqual((len(self.answers()), self.transport.disconnecting), (2, True))
+        self.assertEqual((len(self.answers()), self.transport.write_closed), (2, True))
 
     def test_stop_while_paused(self) -> None:
         """Messages that wait because the peer doesn't read are answered too before a stop."""
@@ -162,9 +206,9 @@ class HeaderServerTests(SynchronousTestCase):
         producer.pauseProducing()
         self.protocol.dataReceived(encode({"type": "t"}) * 2)
         ensureDeferred(self.factory.shutdown(5.0))
-        self.assertFalse(self.transport.disconnecting)
+        self.assertFalse(self.transport.write_closed)
         producer.resumeProducing()
-        self.assertEqual((len(self.answers()), self.transport.disconnecting), (2, True))
+        self.assertEqual((len(self.answers()), self.transport.write_closed), (2, True))
 
     def test_refusal(self) -> None:
         """A surplus connection gets an error with a code."""
@@ -207,6 +251,20 @@ class HeaderClientTests(SynchronousTestCase):
         self.client.dataReceived(encode({"type": "a"})[:-1])
         self.client.connectionLost(DONE)
         self.failureResultOf(waiting, TruncatedError)
+
+    def test_lost_before(self) -> None:
+        """A request on a connection that is over fails with what ended it."""
+        self.client.connectionLost(DONE)
+        self.failureResultOf(self.ask({"type": "a"}), ConnectionDone)
+
+    def test_reply_too_large(self) -> None:
+        """A reply whose content is over the limit fails its request with both numbers, and ends the connection."""
+        waiting = self.ask({"type": "a"})
+        self.client.dataReceived(HeaderCodec().encode_header({"type": "a", "length": MAX_CONTENT + 1}))
+        error = self.failureResultOf(waiting, RemoteProtocolError).value
+        self.assertEqual(error.code, "content-too-large")
+        self.assertIn("1048577 bytes, the limit is 1048576", str(error))
+        self.assertTrue(self.transport.aborted)
 
     def test_invalid(self) -> None:
         """A request that can't be sent is refused, and no reply is waited for."""

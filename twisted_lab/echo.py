@@ -43,7 +43,9 @@ class Echo(BoundedConnection):
     factory: "EchoFactory"
 
     def dataReceived(self, data: bytes) -> None:
-        """Send `data` back."""
+        """Send `data` back, unless the connection is closing."""
+        if self.closing:
+            return
         reply = self.factory.prefix + data
         self.bytes_in += len(data)
         self.bytes_out += len(reply)
@@ -69,7 +71,8 @@ class EchoDatagrams(DatagramProtocol):
     """
     Send each datagram back, the prefix before it (RFC 862, the UDP part, if that is empty).
 
-    A datagram from an echo port is not answered: two echo servers would answer each other for ever.
+    A datagram from an echo port, or from port 0, is not answered: two echo servers would answer each other for
+    ever, and port 0 is a forgery.
     """
 
     log = Logger()
@@ -80,12 +83,12 @@ class EchoDatagrams(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """Send `datagram` back to `addr`."""
-        if addr[1] in {ECHO_PORT, self.transport.getHost().port}:
+        if addr[1] in {0, ECHO_PORT, self.transport.getHost().port}:
             return
         try:
             self.transport.write(self.prefix + datagram, addr)
-        except MessageLengthError:
-            self.log.warn("echo: a datagram of {size} B is too large with its prefix, not answered", size=len(datagram))
+        except (MessageLengthError, OSError) as error:  # too large with its prefix, or a forged address
+            self.log.warn("echo: a datagram of {size} B isn't answered: {error}", size=len(datagram), error=error)
 
 
 class EchoClient(Protocol):

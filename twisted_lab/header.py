@@ -57,6 +57,11 @@ class HeaderProtocol(Int32Receiver):
         self.owed = header.get("length", 0)
         self._write(data)
 
+    def sendString(self, string: bytes) -> None:
+        """Send an Int32 string, which must be a header: as `sendHeader`, but unchecked, and without content."""
+        self._check_nothing_owed()
+        super().sendString(string)
+
     def sendContent(self, data: bytes) -> None:
         """Send some of the content; `LocalProtocolError` if that is more than was announced."""
         if len(data) > self.owed:
@@ -66,7 +71,9 @@ class HeaderProtocol(Int32Receiver):
         self.owed -= len(data)
         self._write(data)
 
-    def sendMessage(self, header: Mapping[str, Any], content: "bytes | SizedProducer" = b"") -> "Deferred[None]":
+    def sendMessage(
+        self, header: Mapping[str, Any], content: "bytes | bytearray | memoryview | SizedProducer" = b""
+    ) -> "Deferred[None]":
         """
         Send a whole message; ``length`` is set from the content.
 
@@ -78,12 +85,17 @@ class HeaderProtocol(Int32Receiver):
         producer fails with; the connection is aborted then, since the message can't be completed.
         Cancelling it does the same. Raises `LocalProtocolError` for an invalid header.
         """
-        if isinstance(content, bytes):
+        if isinstance(content, bytes | bytearray | memoryview):
+            content = bytes(content)
             self._check_nothing_owed()
             self._write(self._codec.encode(Message(header, content)))
             done: Deferred[None] = Deferred()
             done.callback(None)
             return done
+        if header.get("length", content.length) != content.length:
+            raise LocalProtocolError(
+                "bad-length", f'"length" is {header["length"]}, the content has {content.length} bytes'
+            )
         data = self._encode_header({**header, "length": content.length})
         self.owed = content.length
         self._write(data)

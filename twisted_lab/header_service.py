@@ -1,29 +1,23 @@
 """The header protocol's service, which answers each message with its content, and its client."""
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from twisted_lab.header import MessageProtocol
-from twisted_lab.net.bounded import BoundedConnection, BoundedFactory
+from twisted_lab.header_connection import HeaderConnection
+from twisted_lab.net.bounded import BoundedFactory
 from twisted_lab.net.content import SizedProducer
-from twisted_lab.wire.errors import RemoteProtocolError
+from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError
 from twisted_lab.wire.header import HeaderCodec
 
 
-class HeaderServer(BoundedConnection, MessageProtocol):
+class HeaderServer(HeaderConnection, MessageProtocol):
     """Answer each message with its type, content and ``received-in``; each error with an ``error``, then close."""
-
-    _draining = False
-
-    def dataReceived(self, data: bytes) -> None:
-        """Count, and decode."""
-        self.bytes_in += len(data)
-        super().dataReceived(data)
 
     def messageReceived(self, header: dict[str, Any], content: bytes) -> None:
         """Answer, unless it is an error: two servers would answer each other for ever."""
@@ -31,63 +25,15 @@ class HeaderServer(BoundedConnection, MessageProtocol):
             kept: dict[str, Any] = {
                 key: header[key] for key in ("type", "id", "content-type", "content-encoding") if key in header
             }
-            self.sendMessage({**kept, "received-in": self.received_in}, content)
-
-    def messageFinished(self) -> None:
-        """Answer; and close, if the server is stopping and waited for this message."""
-        super().messageFinished()
-        if self._draining and self.is_idle():
-            self.close("server stopping")
+            try:
+                self.sendMessage({**kept, "received-in": self.received_in}, content)
+            except LocalProtocolError as error:  # the header was as long as one can be, and got longer
+                self.sendError("reply-too-long", f"the reply can't be sent: {error}", header)
 
     def contentLimitExceeded(self, header: dict[str, Any]) -> None:
-        """Say so and go on with the next message."""
-        self.sendError("content-too-large", f"content may have at most {self.MAX_CONTENT} bytes", header)
-
-    def streamFailed(self, error: RemoteProtocolError) -> None:
-        """Say what was wrong, then close."""
-        self.sendError(error.code, str(error))
-        self.close(error.code, last_word=True)
-
-    def readConnectionLost(self) -> None:
-        """Report a message cut short; send what is left to send, then close."""
-        self._end_of_stream()
-        super().readConnectionLost()
-
-    def pause_reading(self) -> None:
-        """Deliver nothing more, either: its answer would have to wait in memory."""
-        self.pauseProducing()
-
-    def resume_reading(self) -> None:
-        """Deliver what waits, then read on."""
-        self.resumeProducing()
-
-    def sendMessage(self, header: Mapping[str, Any], content: bytes | SizedProducer = b"") -> "Deferred[None]":
-        """Send a message; while a producer's content goes out the next request waits, for replies are in order."""
-        sent = super().sendMessage(header, content)
-        if not sent.called:
-            self.pauseProducing()
-            sent.addCallback(self._go_on)
-        return sent
-
-    def start_producer(self, producer: IPushProducer) -> None:
-        """Let the content's producer take the place of the one that stops reading."""
-        self.unregister_backpressure()
-        super().start_producer(producer)
-
-    def _go_on(self, _: None) -> None:
-        if not self.transport.disconnecting:
-            self.register_backpressure()
-            self.resumeProducing()
-
-    def drain(self) -> None:
-        """Let the message that is arriving arrive, and be answered."""
-        if self.is_idle():
-            self.close("server stopping")
-        self._draining = True
-
-    def _write(self, data: bytes) -> None:
-        self.bytes_out += len(data)
-        super()._write(data)
+        """Say so, unless it is an error, and go on with the next message."""
+        if header["type"] != "error":
+            self.sendError("content-too-large", f"content may have at most {self.MAX_CONTENT} bytes", header)
 
 
 class HeaderServerFactory(BoundedFactory):
@@ -114,7 +60,8 @@ class HeaderClient(MessageProtocol):
     """
 
     def __init__(self) -> None:
-        self._waiting: list[Deferred[tuple[dict[str, Any], bytes]]] = []
+        self._waiting: deque[Deferred[tuple[dict[str, Any], bytes]]] = deque()
+        self._lost: Failure | None = None
 
     async def request(
         self, header: Mapping[str, Any], content: "bytes | SizedProducer" = b""
@@ -125,6 +72,8 @@ class HeaderClient(MessageProtocol):
         A reply that comes before all of the content is sent ends the sending, and with it the connection.
         Raises `ConnectionDone` or what else ended the connection, and what `sendMessage` does.
         """
+        if self._lost is not None:
+            self._lost.raiseException()
         reply: Deferred[tuple[dict[str, Any], bytes]] = Deferred()
         sent = self.sendMessage(header, content)
         self._waiting.append(reply)
@@ -141,11 +90,18 @@ class HeaderClient(MessageProtocol):
     def messageReceived(self, header: dict[str, Any], content: bytes) -> None:
         """Give the reply to the request that has waited longest; nobody waits for one that wasn't asked for."""
         if self._waiting:
-            self._waiting.pop(0).callback((header, content))
+            self._waiting.popleft().callback((header, content))
+
+    def contentLimitExceeded(self, header: dict[str, Any]) -> None:
+        """Tell who waits for this reply that it is too large, and end the connection: its content won't be read."""
+        if self._waiting:
+            sentence = f"the reply's content has {header['length']} bytes, the limit is {self.MAX_CONTENT} bytes"
+            self._waiting.popleft().errback(RemoteProtocolError("content-too-large", sentence))
+        self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell those who wait for a reply that none will come."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._lost = self._waiting, deque(), reason
         for reply in waiting:
             if not reply.called:
                 reply.errback(reason)

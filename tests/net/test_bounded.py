@@ -136,8 +136,10 @@ class BoundedFactoryTests(SynchronousTestCase):
     def test_last_word(self) -> None:
         """A last word is sent before the peer's bytes can turn the close into a reset: our side is shut first."""
         connection, transport = self.served()
+        transport.pauseProducing()  # our own writes have
         connection.close("test", last_word=True)
         self.assertEqual((transport.write_closed, transport.disconnecting), (True, False))
+        self.assertEqual(transport.producerState, "producing")
         connection.readConnectionLost()
         self.assertTrue(transport.disconnecting)
 
@@ -186,7 +188,7 @@ class BoundedFactoryTests(SynchronousTestCase):
         """Stopping lets connections finish, aborts them after the grace period, and waits until they are gone."""
         connection, transport = self.served()
         stopping = ensureDeferred(self.factory.shutdown(2.0))
-        self.assertTrue(transport.disconnecting)
+        self.assertTrue(transport.write_closed)
         self.clock.advance(1.9)
         self.assertFalse(transport.aborted)
         self.clock.advance(0.1)
@@ -203,6 +205,36 @@ class BoundedFactoryTests(SynchronousTestCase):
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.successResultOf(ensureDeferred(self.factory.shutdown(2.0)))
+
+    def test_shutdown_of_what_does_not_end(self) -> None:
+        """A connection that isn't told of its end, or whose drain fails, holds up neither the stop nor the others."""
+        broken, _ = self.served()
+        _, transport = self.served()
+        broken.drain = lambda: 1 / 0  # type: ignore[assignment, method-assign]
+        stopping = ensureDeferred(self.factory.shutdown(2.0))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(transport.write_closed)
+        self.clock.pump([1.0] * 3)
+        self.successResultOf(stopping)
+
+    def test_cooperative(self) -> None:
+        """A class beside it in the bases is told of the connection's beginning and end."""
+        told = []
+
+        class Session(Protocol):
+            def connectionMade(self) -> None:
+                told.append("made")
+
+            def connectionLost(self, reason: Failure = DONE) -> None:
+                told.append("lost")
+
+        class Both(BoundedConnection, Session):
+            pass
+
+        self.factory.protocol = Both
+        connection, _ = self.served()
+        connection.connectionLost(DONE)
+        self.assertEqual(told, ["made", "lost"])
 
     def test_shutdown_ends_refusals(self) -> None:
         """Stopping doesn't wait for those who were refused."""

@@ -3,6 +3,7 @@
 import gc
 import socket
 import warnings
+from threading import Event
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -92,6 +93,17 @@ class ListeningServiceTests(TestCase):
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
 
+    async def test_nothing_listens_after_a_failure(self) -> None:
+        """When one endpoint can't be had, those before it are closed again."""
+        (address,) = self.start(make(self.here))
+        service = make(self.here, f"tcp:{address.rpartition(':')[2]}:interface=127.0.0.1")
+        with capturedLogs() as events:
+            self.assertRaises(ListenError, service.privilegedStartService)
+        self.assertEqual(service.ports, [])
+        first = next(event["address"] for event in events if "address" in event)
+        with self.assertRaises(ConnectionRefusedError):
+            await deferToThread(ask, first)
+
     def test_other_failures(self) -> None:
         """An endpoint that fails for a reason of its own says so too."""
         service = ListeningService(reactor, [("broken:", BrokenEndpoint())], EchoFactory(reactor), grace=0.0)
@@ -102,7 +114,7 @@ class ListeningServiceTests(TestCase):
         """A connection that doesn't end within the grace period is aborted, and the stop is over."""
         service = make(self.here, grace=0.2)
         (address,) = self.start(service)
-        stopped: Deferred[None] = Deferred()
+        over = Event()
 
         def stick() -> str:
             with dial(address) as client:
@@ -111,8 +123,9 @@ class ListeningServiceTests(TestCase):
                     while True:
                         client.send(b"x" * 2**16)
                 except TimeoutError:
-                    reactor.callFromThread(lambda: service.stopService().chainDeferred(stopped))
+                    reactor.callFromThread(lambda: service.stopService().addBoth(lambda _: over.set()))
                 client.settimeout(DEADLINE)
+                over.wait(DEADLINE)
                 try:
                     while client.recv(2**20):
                         pass
@@ -121,7 +134,6 @@ class ListeningServiceTests(TestCase):
                 return "closed"
 
         self.assertEqual(await deferToThread(stick), "reset")
-        await stopped
 
 
 def dial(address: str) -> socket.socket:

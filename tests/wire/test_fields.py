@@ -73,6 +73,11 @@ class FieldsTests(SynchronousTestCase):
         """A header of brackets only is refused without following them."""
         self.assertEqual(self.assertRaises(RemoteProtocolError, parse, b"[" * 65536).code, "too-deep")
 
+    def test_deep_nesting_of_quotes(self) -> None:
+        """A header of brackets and escaped quotes costs one look at each character: this once took 15 s."""
+        for raw in (b"[" * 33 + b'"' + b'\\"' * 32750, b"[" * 33 + b'"\\' * 32700, b"[" * 33 + b'"' + b"\\" * 32701):
+            self.assertEqual(self.assertRaises(RemoteProtocolError, parse, raw).code, "too-deep")
+
     def test_not_sent(self) -> None:
         """What the peer would refuse, or JSON would change on the way, isn't sent."""
         refused: dict[str, dict[Any, Any]] = {

@@ -8,8 +8,8 @@ Where Twisted leaves a hole, and what fills it here:
 - With a producer registered and paused, `loseConnection` never closes. `_Backpressure` unregisters itself
   when it is resumed on a closing transport, and `close` unregisters it first and aborts after a deadline.
 - A timer a connection, reset at each read, costs more than an echo does. One sweep a factory looks at the
-  byte counts instead: a connection whose counts stood still for `idle_timeout` is closed, at most a quarter
-  of that later.
+  byte counts instead, and at what the peer has taken: a connection where all of it stood still for
+  `idle_timeout` is closed, at most a quarter of that later.
 """
 
 from twisted.internet.defer import Deferred
@@ -30,6 +30,7 @@ from zope.interface import implementer
 from twisted_lab.net.address import show_address
 from twisted_lab.net.reason import show_reason
 from twisted_lab.net.refusal import Refusal, shut
+from twisted_lab.net.taken import bytes_taken
 from twisted_lab.net.transport import IStreamTransport
 
 #: Fits, with `MAX_REFUSALS`, the usual limit of 1024 descriptors a process.
@@ -38,6 +39,8 @@ MAX_CONNECTIONS = 900
 IDLE_TIMEOUT = 300.0
 #: Seconds that a connection we close may take to send what it still has.
 CLOSE_TIMEOUT = 5.0
+#: Seconds after which a stop no longer waits for connections it has aborted.
+ABORT_TIMEOUT = 1.0
 #: Surplus connections that are told so at one time; those beyond them are closed without a word.
 MAX_REFUSALS = 32
 
@@ -47,21 +50,24 @@ class BoundedConnection(Protocol):
     """
     A server's connection that its `BoundedFactory` keeps within bounds.
 
-    A subclass adds what it reads and writes to `bytes_in` and `bytes_out`: progress is judged by them. It
-    closes with `close`, which says why in the log. (A bare `transport.loseConnection()` closes TCP and UNIX
-    connections as well; on TLS it waits for the producer, which is us, until the idle timeout.)
+    A subclass adds what it reads and writes to `bytes_in` and `bytes_out`: progress is judged by them. Once
+    `closing` is set it drops what it reads. It closes with `close`, which says why in the log. (A bare
+    `transport.loseConnection()` closes TCP and UNIX connections as well; on TLS it waits for the producer, which
+    is us, until the idle timeout.)
     """
 
     factory: "BoundedFactory"
     transport: IStreamTransport
     bytes_in = 0
     bytes_out = 0
+    closing = False
     _reason: str | None = None
     _deadline: IDelayedCall | None = None
     _backpressure: "_Backpressure | None" = None
 
     def connectionMade(self) -> None:
         """Enter the factory's books, and read no more than the peer does."""
+        super().connectionMade()  # type: ignore[no-untyped-call]
         self.started = self.factory.clock.seconds()
         self.factory.opened(self)
         self.register_backpressure()
@@ -72,6 +78,7 @@ class BoundedConnection(Protocol):
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self.factory.closed(self, self._reason or _show_reason(reason))
+        super().connectionLost(reason)
 
     def readConnectionLost(self) -> None:
         """
@@ -94,13 +101,20 @@ class BoundedConnection(Protocol):
         closes is read, and for the subclass to drop.
         """
         self._reason = self._reason or reason
+        self.closing = True
         self.unregister_backpressure()
         if last_word:
+            self.transport.resumeProducing()  # else the peer's close wouldn't be seen
             shut(self.transport)
         else:
             self.transport.loseConnection()
         if self._deadline is None:
             self._deadline = self.factory.clock.callLater(self.factory.close_timeout, self.transport.abortConnection)
+
+    def abort(self, reason: str) -> None:
+        """Close at once, whatever is left to send."""
+        self._reason = self._reason or reason
+        self.transport.abortConnection()
 
     def drain(self) -> None:
         """
@@ -108,7 +122,7 @@ class BoundedConnection(Protocol):
 
         A protocol whose requests outlast a read overrides this, and calls `close` when the last one is done.
         """
-        self.close("server stopping")
+        self.close("server stopping", last_word=True)
 
     def pause_reading(self) -> None:
         """Read nothing from the peer, for it doesn't read what we write."""
@@ -208,7 +222,7 @@ class BoundedFactory(Factory[Protocol]):
 
     def closed(self, connection: BoundedConnection, reason: str) -> None:
         """Take a connection out of the books, and log what it was."""
-        del self._connections[connection]
+        self._connections.pop(connection, None)
         self.log.info(
             "{name}: {peer} {bytes_in} B in, {bytes_out} B out, {duration:.3f} s, {reason}",
             name=self.name,
@@ -221,34 +235,48 @@ class BoundedFactory(Factory[Protocol]):
         if not self._connections:
             if self._sweeper.running:
                 self._sweeper.stop()
-            emptied, self._emptied = self._emptied, []
-            for waiter in emptied:
-                waiter.callback(None)
+            self._empty()
 
     async def shutdown(self, grace: float) -> None:
         """Let each connection finish what goes on, for `grace` seconds; then abort. Returns once all are closed."""
-        self.close_timeout = grace  # a close is part of what goes on
         for refusal in [*self.refusals]:
             refusal.transport.abortConnection()
         if not self._connections:
             return
         emptied: Deferred[None] = Deferred()
         self._emptied.append(emptied)
-        deadline = self.clock.callLater(grace, self._abort_all)
-        for connection in [*self._connections]:
-            connection.drain()
-        await emptied
-        if deadline.active():
-            deadline.cancel()
+        calls = [
+            self.clock.callLater(grace, self._abort_all),
+            # What is aborted is lost in the reactor's next turn; a connection that isn't told so mustn't hold the stop.
+            self.clock.callLater(grace + ABORT_TIMEOUT, self._empty),
+        ]
+        usual, self.close_timeout = self.close_timeout, grace  # a close is part of what goes on
+        try:
+            for connection in [*self._connections]:
+                try:
+                    connection.drain()
+                except Exception:  # noqa: BLE001  # a subclass's fault, which mustn't keep the others from stopping
+                    self.log.failure("{name}: a connection couldn't be drained", name=self.name)
+            await emptied
+        finally:
+            self.close_timeout = usual
+            for call in calls:
+                if call.active():
+                    call.cancel()
 
     def _abort_all(self) -> None:
         for connection in [*self._connections]:
-            connection.transport.abortConnection()
+            connection.abort("server stopping, cut off")
+
+    def _empty(self) -> None:
+        emptied, self._emptied = self._emptied, []
+        for waiter in emptied:
+            waiter.callback(None)
 
     def _sweep(self) -> None:
         now = self.clock.seconds()
         for connection, (count, since) in [*self._connections.items()]:
-            total = connection.bytes_in + connection.bytes_out
+            total = connection.bytes_in + connection.bytes_out + bytes_taken(connection.transport)
             if total != count:
                 self._connections[connection] = (total, now)
             elif now - since >= self.idle_timeout:

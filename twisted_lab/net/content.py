@@ -60,25 +60,27 @@ class ContentSender:
 
     def __init__(self, connection: "ContentConnection") -> None:
         self._connection = connection
-        self._started = False
         self._done: Deferred[None] = Deferred(self._cancelled)
+        self._started = self._paused = self._over = False
 
     def send(self, producer: SizedProducer) -> "Deferred[None]":
         """Send all that `producer` gives; fires or fails as `HeaderProtocol.sendMessage` says."""
         self._producer = producer
         self._connection.start_producer(self)
-        if not self._done.called:  # a lost connection has stopped us at once
-            self._started = True
-            maybeDeferred(producer.startProducing, self).addCallbacks(self._finish, self._fail)
+        lost, self._started = self._over, True
+        maybeDeferred(producer.startProducing, self).addCallbacks(self._finish, self._fail)
+        if lost:  # before it began; but only what was started can be stopped, and close its file
+            producer.stopProducing()
         return self._done
 
     def write(self, data: bytes) -> None:
         """Take some of the content from the producer; what is too much fails the message."""
+        if self._over:
+            return
         try:
             self._connection.sendContent(data)
         except LocalProtocolError:
-            self._producer.stopProducing()
-            self._fail(Failure())
+            self._give_up(Failure())
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:  # noqa: FBT001  # IConsumer's signature
         """Refuse: the producer is registered already."""
@@ -89,36 +91,49 @@ class ContentSender:
 
     def pauseProducing(self) -> None:
         """Let the producer wait: the transport's buffer is full."""
-        self._producer.pauseProducing()
+        if not self._paused:
+            self._paused = True
+            self._producer.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Let the producer go on."""
-        self._producer.resumeProducing()
+        """Let the producer go on, if it waits: Twisted may mean the producer that was registered before it."""
+        if self._paused:
+            self._paused = False
+            self._producer.resumeProducing()
 
     def stopProducing(self) -> None:
         """Give up: the connection is lost."""
-        if self._started:
-            self._producer.stopProducing()
-        self._fail(Failure(ConnectionLost("while content was sent")))
+        self._give_up(Failure(ConnectionLost("while content was sent")))
 
     def _finish(self, _: object) -> None:
+        if self._over:
+            return
         if self._connection.owed:
             sentence = f"the producer ended {self._connection.owed} bytes before the content's end"
             self._fail(Failure(LocalProtocolError("content-too-short", sentence)))
-        elif not self._done.called:
+        else:
+            self._over = True
             self._connection.stop_producer()
             self._done.callback(None)
 
     def _fail(self, failure: Failure) -> None:
         """Abort: the peer waits for bytes that won't come."""
-        if not self._done.called:
+        if not self._over:
             self._abort()
             self._done.errback(failure)
 
+    def _give_up(self, failure: Failure) -> None:
+        if not self._over:
+            self._cancelled(None)
+            self._done.errback(failure)
+
     def _cancelled(self, _: object) -> None:
-        self._producer.stopProducing()
+        self._over = True  # first: stopping a producer may fire its Deferred
+        if self._started:
+            self._producer.stopProducing()
         self._abort()
 
     def _abort(self) -> None:
+        self._over = True
         self._connection.stop_producer()
         self._connection.transport.abortConnection()

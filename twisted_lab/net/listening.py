@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorUDP, IStreamServerEndpoint
 from twisted.internet.protocol import DatagramProtocol
@@ -68,6 +68,7 @@ class ListeningService(Service):
             failures: list[Failure] = []
             endpoint.listen(self.factory).addCallback(self._listens).addErrback(failures.append)
             for failure in failures:
+                self._close_ports()
                 raise ListenError(f"can't listen on {text}: {_show_cause(failure)}") from failure.value
 
     def _listens(self, port: IListeningPort) -> None:
@@ -80,12 +81,12 @@ class ListeningService(Service):
             self.ports.append(datagrams)
             self.log.info("{name} listens on {address} (udp)", name=self.factory.name, address=show_address(host))
 
-    async def _stop(self) -> None:
+    def _close_ports(self) -> "Deferred[Any]":
         ports, self.ports = self.ports, []
-        for port in ports:
-            stopped: Any = port.stopListening()
-            if stopped is not None:
-                await stopped
+        return gatherResults([maybeDeferred(port.stopListening) for port in ports])
+
+    async def _stop(self) -> None:
+        await self._close_ports()
         await self.factory.shutdown(self._grace)
 
 

@@ -23,7 +23,8 @@ _WELL_KNOWN: dict[str, type] = {
     "content-type": str,
     "content-encoding": str,
 }
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Possessive, and an unclosed string reaches to the end: each character is looked at once, whatever the text.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
