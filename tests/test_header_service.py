@@ -99,7 +99,6 @@ class HeaderServerTests(SynchronousTestCase):
         """A peer that shuts its side after its messages gets its answers; then the connection closes."""
         self.protocol.dataReceived(encode({"type": "t"}))
         self.protocol.readConnectionLost()
-        self.protocol.writeConnectionLost()
         self.assertEqual([header["type"] for header, _ in self.answers()], ["t"])
         self.assertTrue(self.transport.disconnecting)
 

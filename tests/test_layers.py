@@ -77,4 +77,17 @@ class LayerTests(SynchronousTestCase):
 
 
 #: The standard library's modules that the lower layers need; `socket` is not one of them.
-STANDARD = {"collections", "dataclasses", "io", "json", "math", "operator", "re", "struct", "sys", "typing"}
+STANDARD = {
+    "collections",
+    "dataclasses",
+    "fcntl",
+    "io",
+    "json",
+    "math",
+    "operator",
+    "re",
+    "struct",
+    "sys",
+    "termios",
+    "typing",
+}

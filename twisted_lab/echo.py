@@ -44,10 +44,10 @@ class Echo(BoundedConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """Send `data` back, unless the connection is closing."""
+        self.bytes_in += len(data)
         if self.closing:
             return
         reply = self.factory.prefix + data
-        self.bytes_in += len(data)
         self.bytes_out += len(reply)
         self.transport.write(reply)
 

@@ -44,7 +44,7 @@ def find(name: str) -> Specimen:
         return _ours[name]
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise LookupError(f"there is no specimen {name!r}: {error}") from error
     if not isinstance(found, Specimen):
         raise LookupError(f"{name} isn't a Specimen but a {type(found).__name__}")  # noqa: TRY004  # as documented

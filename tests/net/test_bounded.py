@@ -143,6 +143,20 @@ class BoundedFactoryTests(SynchronousTestCase):
         connection.readConnectionLost()
         self.assertTrue(transport.disconnecting)
 
+    def test_last_word_to_a_quiet_peer(self) -> None:
+        """A peer that is quiet needn't close for us to: once it has our last word the connection is closed."""
+        connection, transport = self.served()
+        connection.close("test", last_word=True)
+        connection.writeConnectionLost()
+        for _ in range(3):
+            connection.bytes_in += 1
+            self.clock.advance(0.1)
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(0.1)
+        self.assertTrue(transport.disconnecting)
+        connection.connectionLost(DONE)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_backpressure(self) -> None:
         """While the peer doesn't read, it isn't read from."""
         _, transport = self.served()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,7 @@ def _service(name: str) -> Iterator[str]:
             process.terminate()
             process.communicate()
             timer.cancel()
+        _expect(process.returncode == -signal.SIGTERM, "an end by SIGTERM", str(process.returncode))
     _say("    stopped when asked to", "")
 
 

@@ -23,6 +23,7 @@ async def send_messages(reactor: Any, arguments: argparse.Namespace) -> int:
 
     def closed(reason: BaseException, talk: Talk) -> None:
         talk.reason = reason
+        talk.end()
         if all(talk.reason for talk in talks) and not over.called:
             over.callback(None)
 
@@ -70,6 +71,11 @@ class Talk:
         """Show a chunk of the echo."""
         self.heard()
         self._show("received", self._printable.feed(data))
+
+    def end(self) -> None:
+        """Show what is left of a character that was cut in two."""
+        if rest := self._printable.feed(b"", final=True):
+            self._show("received", rest)
 
     def _show(self, what: str, text: str) -> None:
         if self._json_lines:

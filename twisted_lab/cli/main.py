@@ -79,6 +79,7 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the verb that `argv` names, and exit with its status."""
+    _open_standard_streams()
     arguments = build_parser().parse_args(argv)
     try:
         status = import_module(f"twisted_lab.cli.{arguments.verb}").run(arguments)
@@ -92,6 +93,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.stderr.write(f"twisted-lab: can't write standard output: {error.strerror}\n")
         status = os.EX_IOERR
     sys.exit(status)
+
+
+def _open_standard_streams() -> None:
+    """See that descriptors 0 to 2 are open: a socket that got one of them would be taken for the user's file."""
+    for stream in ("stdin", "stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            mode = os.O_WRONLY if stream == "stderr" else os.O_RDONLY  # writing to standard output is an error then
+            descriptor = os.open(os.devnull, mode)
+            setattr(sys, stream, os.fdopen(descriptor, "r" if stream == "stdin" else "w"))
+    # What the user's encoding hasn't got is shown as an escape.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _drop_output() -> None:
@@ -125,5 +137,5 @@ def _key_value(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"{text!r} isn't KEY=VALUE")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, value

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         content = _open(arguments.content_file)
         client = await connect(reactor, arguments.connect, HEADER.default_port, HeaderClientFactory())
         header, reply = await _ask(reactor, client, arguments, content)
-        sys.stdout.write(json.dumps(header, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(header) + "\n")
         sys.stdout.flush()
         sys.stdout.buffer.write(reply)
         sys.stdout.buffer.flush()
@@ -39,17 +40,22 @@ async def _ask(
     reactor: Any, client: HeaderClient, arguments: argparse.Namespace, content: IO[bytes] | None
 ) -> tuple[dict[str, Any], bytes]:
     message: Any = b""
+    watched: Watched | None = None
     if content is not None:
         from twisted.web.client import FileBodyProducer
 
-        message = FileBodyProducer(content)
+        watched = Watched(content)
+        message = FileBodyProducer(watched)
     asking = ensureDeferred(client.request({"type": arguments.type, **dict(arguments.header)}, message))
+    patience = Patience(reactor, asking, arguments.timeout, "no reply came")
+    if watched is not None:
+        watched.heard = patience.heard
     try:
-        return await Patience(reactor, asking, arguments.timeout, "no reply came").result
+        return await patience.result
     except LocalProtocolError as error:
         stop(os.EX_USAGE, f"that message can't be sent: {error}")
     except RemoteProtocolError as error:
-        stop(os.EX_PROTOCOL, f"the reply isn't the header protocol: {error}")
+        stop(os.EX_PROTOCOL, f"the reply can't be read: {error}")
     except (ConnectionDone, ConnectionLost) as error:
         stop(os.EX_UNAVAILABLE, f"{how_it_ended(error)}, before a reply came")
 
@@ -68,3 +74,19 @@ def _open(path: str | None) -> IO[bytes] | None:
         stop(os.EX_NOINPUT, f"can't read {path}: {error.strerror}")
     copy.seek(0)
     return copy
+
+
+class Watched:
+    """A file; calls `heard` when it is read from: the content is moving."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.heard: Callable[[], None] = lambda: None
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """Read, and tell."""
+        self.heard()
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)

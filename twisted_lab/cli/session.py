@@ -83,6 +83,8 @@ async def connect(reactor: Any, target: str | None, default_port: int, factory: 
         stop(os.EX_USAGE, f"{shown} is neither HOST:PORT nor a Twisted client endpoint: {error}")
     try:
         return await endpoint.connect(factory)
+    except ValueError as error:
+        stop(os.EX_USAGE, f"{shown} isn't an address: {error}")
     except DNSLookupError:
         stop(os.EX_NOHOST, f"there is no host of that name: {shown}")
     except (ConnectError, OSError) as error:

@@ -30,7 +30,7 @@ from zope.interface import implementer
 from twisted_lab.net.address import show_address
 from twisted_lab.net.reason import show_reason
 from twisted_lab.net.refusal import Refusal, shut
-from twisted_lab.net.taken import bytes_taken
+from twisted_lab.net.taken import bytes_taken, bytes_waiting
 from twisted_lab.net.transport import IStreamTransport
 
 #: Fits, with `MAX_REFUSALS`, the usual limit of 1024 descriptors a process.
@@ -39,6 +39,8 @@ MAX_CONNECTIONS = 900
 IDLE_TIMEOUT = 300.0
 #: Seconds that a connection we close may take to send what it still has.
 CLOSE_TIMEOUT = 5.0
+#: Seconds without a byte after which a peer that has our last word is taken to have nothing more to say.
+QUIET = 0.1
 #: Seconds after which a stop no longer waits for connections it has aborted.
 ABORT_TIMEOUT = 1.0
 #: Surplus connections that are told so at one time; those beyond them are closed without a word.
@@ -63,6 +65,7 @@ class BoundedConnection(Protocol):
     closing = False
     _reason: str | None = None
     _deadline: IDelayedCall | None = None
+    _linger: IDelayedCall | None = None
     _backpressure: "_Backpressure | None" = None
 
     def connectionMade(self) -> None:
@@ -75,8 +78,9 @@ class BoundedConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave the factory's books, with a line in the log."""
         self._backpressure = None
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        for call in (self._deadline, self._linger):
+            if call is not None and call.active():
+                call.cancel()
         self.factory.closed(self, self._reason or _show_reason(reason))
         super().connectionLost(reason)
 
@@ -91,14 +95,22 @@ class BoundedConnection(Protocol):
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Do nothing: we never shut our side alone."""
+        """Wait, our side being shut, until the peer has taken all of it and is quiet; then close."""
+        self._linger = self.factory.clock.callLater(QUIET, self._close_if_quiet, self.bytes_in)
+
+    def _close_if_quiet(self, bytes_in: int) -> None:
+        if bytes_in == self.bytes_in and not bytes_waiting(self.transport):
+            self.transport.loseConnection()
+        else:
+            self.writeConnectionLost()
 
     def close(self, reason: str, *, last_word: bool = False) -> None:
         """
         Send what is left to send, then close; abort after the factory's `close_timeout`, in seconds.
 
-        With `last_word` the peer gets what was sent last even if it is sending now: what it sends until it
-        closes is read, and for the subclass to drop.
+        With `last_word` the peer gets what was sent last even if it is sending now. A close with bytes unread is
+        a reset, which can overtake what was sent. So our side is shut first, and what comes is read, for the
+        subclass to drop, until the peer closes, or has taken everything and is quiet.
         """
         self._reason = self._reason or reason
         self.closing = True

@@ -34,7 +34,7 @@ class Options(ServiceOptions):
 
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
-    prefix = options["prefix"].encode()
+    prefix = options["prefix"].encode(errors="surrogateescape")
     factory = EchoFactory(
         options.reactor, prefix, max_connections=options["max-connections"], idle_timeout=options["idle-timeout"]
     )
