@@ -15,9 +15,10 @@ class Shout(BoundedConnection, LineReceiver):
     delimiter = b"\n"
 
     def dataReceived(self, data: bytes) -> None:
-        """Count what arrives: the idle timeout and the log go by it."""
+        """Count what arrives: the idle timeout and the log go by it. Drop it once we are closing."""
         self.bytes_in += len(data)
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if not self.closing:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     def lineReceived(self, line: bytes) -> None:
         """Answer one line."""
