@@ -1,21 +1,28 @@
-"""Real ``twistd`` and real commands, for the tests that need them: port 0, a temporary directory, a deadline."""
+"""Real ``twistd``, commands and sockets, for the tests that need them: port 0, a temporary directory, a deadline."""
 
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
+from typing import IO
 
 DEADLINE = 30.0  # seconds
 SCRIPTS = Path(sys.executable).parent
 #: What a user's shell would have, with our scripts first; coverage's variables come along.
-ENVIRONMENT = {**os.environ, "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONUNBUFFERED": "1",
+    "COLUMNS": "80",
+}
 _LISTENS = re.compile(r" listens on (\S+)( \(udp\))?\n")
 
 
@@ -68,22 +75,30 @@ class Running:
 
 
 @contextmanager
-def service(name: str, *options: str, endpoints: int = 1, listen: bool = True) -> Iterator[Running]:
+def service(
+    name: str,
+    *options: str,
+    endpoints: int = 1,
+    listen: bool = True,
+    twistd: Sequence[str] = ("twistd", "-n"),
+    descriptors: Sequence[int] = (),
+) -> Iterator[Running]:
     """
     Run ``twistd -n NAME OPTIONS`` in a temporary directory until the block ends; wait until it listens.
 
     Without a ``--listen`` of the caller's (`listen=False`) it listens on a free port of 127.0.0.1. `endpoints`:
-    how many there are to wait for.
+    how many there are to wait for. `twistd`: the words before the name; `descriptors`: those it inherits.
     """
     where = ("--listen", "tcp:0:interface=127.0.0.1") if listen else ()
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
-            ["twistd", "-n", name, *where, *options],
+            [*twistd, name, *where, *options],
             cwd=directory,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            pass_fds=descriptors,
         )
         running = Running(process, Path(directory))
         try:
@@ -97,15 +112,74 @@ def service(name: str, *options: str, endpoints: int = 1, listen: bool = True) -
                 process.stdout.close()
 
 
+@contextmanager
+def answering(answer: Callable[[socket.socket], object]) -> Iterator[str]:
+    """
+    Run a server of the test's own, in a thread, until the block ends; give its address.
+
+    It takes one connection, calls `answer` with it, then reads until the client closes, and closes.
+    """
+
+    def serve() -> None:
+        # The client may reset the connection; or never come, and then the listener is shut.
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            connection.settimeout(DEADLINE)
+            with connection:
+                answer(connection)
+                receive_all(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(DEADLINE)
+        server = Thread(target=serve, daemon=True)
+        server.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+    server.join(DEADLINE)
+    assert not server.is_alive()
+
+
+def connect(address: str) -> socket.socket:
+    """Connect to HOST:PORT or unix:PATH; whatever is done with the socket has a deadline."""
+    host, _, port = address.rpartition(":")
+    if host == "unix":
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(DEADLINE)
+        connection.connect(port)
+        return connection
+    return socket.create_connection((host, int(port)), DEADLINE)
+
+
+def receive(connection: socket.socket, count: int) -> bytes:
+    """Receive `count` bytes, or fewer if the stream ends before."""
+    data = b""
+    while len(data) < count and (chunk := connection.recv(count - len(data))):
+        data += chunk
+    return data
+
+
+def receive_all(connection: socket.socket) -> bytes:
+    """Receive until the stream ends."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
 def command(
-    *words: str, content: str | bytes | None = None, cwd: Path | None = None
+    *words: str,
+    content: str | bytes | None = None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    cwd: Path | None = None,
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run a command to its end and give what it printed, as bytes, and its exit status."""
-    data = content.encode() if isinstance(content, str) else content
+    """
+    Run a command to its end and give what it printed, as bytes, and its exit status.
+
+    `content` comes to it through a pipe; without any its standard input is `stdin`.
+    """
     return subprocess.run(
         words,
-        input=data,
-        stdin=subprocess.DEVNULL if data is None else None,
+        input=content.encode() if isinstance(content, str) else content,
+        stdin=stdin if content is None else None,
         capture_output=True,
         cwd=cwd,
         env=ENVIRONMENT,
