@@ -22,7 +22,8 @@ from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, conne
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_lab.net.bounded import BoundedConnection, BoundedFactory
+from twisted_lab.net.bounded import BoundedFactory
+from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.transport import IStreamTransport
 
 #: What the tutorial's server puts before its answer.

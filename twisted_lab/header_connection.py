@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 
 from twisted_lab.header import HeaderProtocol
-from twisted_lab.net.bounded import BoundedConnection
+from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.content import SizedProducer
 from twisted_lab.wire.errors import RemoteProtocolError
 

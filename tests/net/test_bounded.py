@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.fakes import FakeTransport
-from twisted_lab.net.bounded import MAX_REFUSALS, BoundedConnection, BoundedFactory
+from twisted_lab.net.bounded import MAX_REFUSALS, BoundedFactory
+from twisted_lab.net.connection import BoundedConnection
 
 DONE = Failure(ConnectionDone())
 

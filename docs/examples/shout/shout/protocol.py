@@ -5,7 +5,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineReceiver
 
-from twisted_lab.net.bounded import BoundedConnection, BoundedFactory
+from twisted_lab.net.bounded import BoundedFactory
+from twisted_lab.net.connection import BoundedConnection
 
 
 class Shout(BoundedConnection, LineReceiver):
