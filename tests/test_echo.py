@@ -162,16 +162,16 @@ class EchoWireTests(WireTestCase):
 
     async def test_slow_reader_is_not_idle(self) -> None:
         """A peer that reads slowly but steadily isn't idle, though nothing else moves."""
-        factory = EchoFactory(reactor, b"", idle_timeout=0.4)
+        factory = EchoFactory(reactor, b"", idle_timeout=2.0)
         port = await self.serve(factory)
 
         def talk(client: socket.socket) -> int:
             sent = send_until_stuck(client, b"x" * 2**16, 2**28)
             client.shutdown(socket.SHUT_WR)
             got = 0
-            while piece := client.recv(sent // 8):
+            while piece := client.recv(sent // 16):
                 got += len(piece)
-                time.sleep(0.1)
+                time.sleep(0.25)  # twice the timeout in all
             return sent - got
 
         self.assertEqual(await self.as_client(port, talk), 0)
