@@ -271,7 +271,8 @@ def test_ctrl_c(words: list[str]) -> None:
 
     with answering(listen) as address:
         process = subprocess.Popen(
-            ["twisted-lab", *(word.format(address) for word in words)],
+            # Where the tests run in the background SIGINT is ignored, and that would be inherited.
+            ["env", "--default-signal=INT", "twisted-lab", *(word.format(address) for word in words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,

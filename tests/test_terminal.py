@@ -46,8 +46,9 @@ class Terminal:
         self._screen = Screen(self._master)
         self._stream = pyte.ByteStream(self._screen)
         self._process = subprocess.Popen(
-            # A session of its own with this as its terminal, so that Ctrl-C reaches it.
-            ["setsid", "--ctty", "twisted-lab", *words],
+            # A session of its own with this as its terminal, so that Ctrl-C reaches it; and isn't ignored, which it
+            # would inherit where the tests run in the background.
+            ["env", "--default-signal=INT", "setsid", "--ctty", "twisted-lab", *words],
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,

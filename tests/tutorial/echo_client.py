@@ -1,6 +1,5 @@
 # echo_client.py
 from socket import *
-
 HOST = '127.0.0.1'
 PORT = 5678
 s = socket(AF_INET, SOCK_STREAM)

@@ -1,12 +1,9 @@
-import selectors
 from socket import *
-
+import selectors
 HOST = '127.0.0.1'
 PORT = 5678
 sel = selectors.DefaultSelector()
 messages = ["Message 1 from client", "Message 2 from client"]
-
-
 def start_connections(host, port, num_conns):
     for i in range(num_conns):
         connid = i + 1
@@ -14,8 +11,6 @@ def start_connections(host, port, num_conns):
         s.setblocking(False)
         s.connect_ex((HOST, PORT))
         sel.register(s, selectors.EVENT_READ | selectors.EVENT_WRITE, data=messages.copy())
-
-
 def service_connection(key, mask):
     s = key.fileobj
     messages = key.data
@@ -31,8 +26,6 @@ def service_connection(key, mask):
             outdata = messages.pop(0)
             print(f'send {outdata!r} from connection {s}')
             sent = s.send(outdata.encode())
-
-
 start_connections(HOST, PORT, 2)
 try:
     while True:
