@@ -274,6 +274,20 @@ def test_a_proxy_names_the_client() -> None:
         running.wait_for("echo: 203.0.113.7:4711 5 B in, 10 B out")
 
 
+def test_a_proxied_client_may_shut_its_side() -> None:
+    """Behind `haproxy:` too: all sent that the server takes, the write side shut, read late; every byte comes back."""
+    content = os.urandom(2**24)
+    with service("echo", "--prefix", "", "--listen", "haproxy:tcp:0:interface=127.0.0.1", listen=False) as running:
+        for _ in range(8):  # whether anything is left to send when the end comes is a matter of luck
+            with connect(running.addresses[0]) as client:
+                client.sendall(b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 5678\r\n")
+                sent = fill(client, content)
+                client.shutdown(socket.SHUT_WR)
+                received = receive_all(client)
+                assert len(received) == sent
+                assert received == content[:sent]
+
+
 def test_sigterm_closes_an_idle_connection() -> None:
     """SIGTERM ends a service with an idle connection at once: the client sees the end, the log says why."""
     with service("echo", "--grace", "1000") as running, connect(running.addresses[0]) as client:

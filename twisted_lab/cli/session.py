@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.endpoints import HostnameEndpoint, clientFromString
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.task import react
+from twisted.internet.task import LoopingCall, react
 
 from twisted_lab.net.reason import show_reason
 
@@ -40,7 +40,8 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
             if over.called:
                 return None
             interrupted = True
-            working.cancel()
+            # Until it is over: what the work awaits may end well all the same, and then it goes on.
+            LoopingCall(working.cancel).start(0.1)
             return over
 
         reactor.addSystemEventTrigger("before", "shutdown", interrupt)

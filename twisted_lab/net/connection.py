@@ -10,13 +10,14 @@ Where Twisted leaves a hole, and what fills it here:
 - A close with bytes unread is a reset, which can overtake what was written. So our side is shut first.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from twisted_lab.net.reason import show_reason
 from twisted_lab.net.refusal import shut
@@ -57,6 +58,7 @@ class BoundedConnection(Protocol):
         self.started = self.factory.clock.seconds()
         self.factory.opened(self)
         self.register_backpressure()
+        self._see_half_close(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave the factory's books, with a line in the log."""
@@ -118,6 +120,14 @@ class BoundedConnection(Protocol):
         A protocol whose requests outlast a read overrides this, and calls `close` when the last one is done.
         """
         self.close("server stopping", last_word=True)
+
+    def _see_half_close(self, wrapper: Any) -> None:
+        """Have a wrapper, such as ``haproxy:`` puts here, pass on that a side is shut; TLS can't be half closed."""
+        if isinstance(wrapper, ProtocolWrapper) and not ISSLTransport.providedBy(wrapper):
+            half: Any = wrapper
+            half.readConnectionLost = self.readConnectionLost
+            half.writeConnectionLost = self.writeConnectionLost
+            alsoProvides(wrapper, IHalfCloseableProtocol)
 
     def pause_reading(self) -> None:
         """Read nothing from the peer, for it doesn't read what we write."""
