@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "twisted_lab"
 LAYERS = [
     {"wire*"},
     {"net*"},
-    {"echo", "header", "header_connection", "header_service", "specimen"},
+    {"echo", "filexfer*", "header", "header_connection", "header_service", "specimen"},
     {"tap*"},
     {"cli*"},
 ]

@@ -1,0 +1,48 @@
+"""Rename without replacing, in one step or in two."""
+
+import errno
+import os
+
+from tests.filexfer.trees import TreeTestCase, read
+from twisted_lab.filexfer import exclusive
+from twisted_lab.filexfer.errors import BadNameError, ExistsError
+
+
+class ExclusiveTests(TreeTestCase):
+    """`rename_exclusively`, by way of `Root.rename`."""
+
+    def test_nothing_is_replaced(self) -> None:
+        """A file, a directory and a link that leads nowhere each keep their name."""
+        (self.inside / "link").symlink_to("nowhere")
+        for name in ("f", "d", "link"):
+            self.assertRaises(ExistsError, self.root.rename, ("spare",), (name,), replace=False)
+        self.root.rename(("spare",), ("d", "spare"), replace=False)
+        self.assertEqual(read(self.root, ("d", "spare")), b"spare")
+
+    def test_where_the_kernel_can_not(self) -> None:
+        """Without renameat2, or on a file system that doesn't know the flag, files still replace nothing."""
+        for number in (errno.ENOSYS, errno.EINVAL):
+
+            def fail(*_: object, number: int = number) -> None:
+                raise OSError(number, os.strerror(number))
+
+            self.patch(exclusive, "_renameat2", fail)
+            self.assertRaises(ExistsError, self.root.rename, ("spare",), ("f",), replace=False)
+            self.root.rename(("spare",), ("d", "spare"), replace=False)
+            self.assertFalse((self.inside / "spare").exists())
+            self.root.rename(("d", "spare"), ("spare",), replace=False)
+        self.assertRaises(BadNameError, self.root.rename, ("d",), ("e",), replace=False)
+        self.assertEqual(read(self.root, ("d", "f")), b"inside")
+
+    def test_without_the_function(self) -> None:
+        """An old C library has no renameat2; files are renamed all the same."""
+        self.patch(exclusive, "_libc", object())
+        self.root.rename(("spare",), ("d", "spare"), replace=False)
+        self.assertEqual(read(self.root, ("d", "spare")), b"spare")
+
+    def test_links_are_moved_as_links(self) -> None:
+        """A link to the outside is moved itself, in two steps as in one; what it leads to gets no second name."""
+        self.patch(exclusive, "_libc", object())
+        (self.inside / "link").symlink_to(self.outside / "f")
+        self.root.rename(("link",), ("moved",), replace=False)
+        self.assertEqual((self.inside / "moved").readlink(), self.outside / "f")

@@ -1,0 +1,1 @@
+"""File transfer that is verified, resumable and durable."""
