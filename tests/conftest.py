@@ -1,6 +1,7 @@
 """What makes one test suite of two runners: order, and a clean reactor after each test."""
 
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from _pytest.unittest import TestCaseFunction
 from twisted.internet import reactor as _reactor
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import provider
+
+from tests.processes import DEADLINE, Running, answering, service
 
 reactor: Any = _reactor
 
@@ -42,3 +45,19 @@ def _clean_reactor(request: pytest.FixtureRequest) -> Iterator[None]:
 def _selectables() -> set[object]:
     everything: set[object] = {*reactor.getReaders(), *reactor.getWriters()}
     return everything.difference(reactor._internalReaders)  # the waker is made anew at each run
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[Running]:
+    """Run the tutorial's echo, in a process of its own."""
+    with service("echo") as running:
+        yield running
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Run a server that accepts a connection, never answers and never closes; give its address."""
+    released = Event()
+    with answering(lambda _: released.wait(DEADLINE)) as address:
+        yield address
+        released.set()

@@ -21,13 +21,6 @@ MEBIBYTE = 2**20
 
 
 @pytest.fixture(scope="module")
-def echo() -> Iterator[Running]:
-    """Run the tutorial's echo."""
-    with service("echo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def rfc862(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Run the echo of RFC 862, on a unix socket too."""
     path = tmp_path_factory.mktemp("rfc862") / "socket"
@@ -41,15 +34,6 @@ def header() -> Iterator[Running]:
     """Run the header protocol's service."""
     with service("header") as running:
         yield running
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """Run a server that accepts a connection and never answers."""
-    released = Event()
-    with answering(lambda _: released.wait(DEADLINE)) as address:
-        yield address
-        released.set()
 
 
 @pytest.fixture(scope="module")

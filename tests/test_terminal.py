@@ -10,12 +10,10 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator
 from threading import Event
 from typing import Self
 
 import pyte
-import pytest
 
 from tests.processes import DEADLINE, ENVIRONMENT, Running, answering, receive, service
 
@@ -106,22 +104,6 @@ class Terminal:
         """Draw what the program writes, once, if it comes within so many seconds."""
         if select.select([self._master], [], [], seconds)[0]:
             self._stream.feed(os.read(self._master, 65536))
-
-
-@pytest.fixture(scope="module")
-def echo() -> Iterator[Running]:
-    """Run the tutorial's echo."""
-    with service("echo") as running:
-        yield running
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """Run a server that accepts a connection, never answers and never closes."""
-    released = Event()
-    with answering(lambda _: released.wait(DEADLINE)) as address:
-        yield address
-        released.set()
 
 
 def test_a_line_and_its_echo(echo: Running) -> None:
