@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -438,3 +439,11 @@ def test_demo_without_its_plugins(tmp_path: Path) -> None:
     assert errors.startswith("twisted-lab: the service didn't start:\n")
     assert "Unknown command: echo" in errors
     assert "Traceback" not in errors
+
+
+def test_without_the_tls_extra() -> None:
+    """Without pyOpenSSL a TLS endpoint is one sentence that says what to install."""
+    program = "import sys; sys.modules['OpenSSL'] = None; from twisted_lab.cli.main import main; main()"
+    done = command(sys.executable, "-c", program, "echo", "tls:localhost:1", "hello")
+    assert done.returncode == os.EX_USAGE
+    assert_sentence(done.stderr.decode(), "tls:localhost:1 needs TLS: pip install 'twisted-lab[tls]'")

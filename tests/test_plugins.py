@@ -431,3 +431,13 @@ def test_a_daemon(tmp_path: Path) -> None:
         while pidfile.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert "Server Shut Down." in log.read_text()
+
+
+@pytest.mark.parametrize("kind", ["ssl:0", "tls:{}:0:interface=127.0.0.1"])
+def test_without_the_tls_extra(kind: str, tmp_path: Path) -> None:
+    """Without pyOpenSSL a TLS endpoint is one sentence that says what to install."""
+    trustme.CA().cert_pem.write_to_path(tmp_path / "authority.pem")
+    program = "import sys; sys.modules['OpenSSL'] = None; from twisted.scripts.twistd import run; run()"
+    done = command(sys.executable, "-c", program, "-n", "--pidfile=", "echo", "--listen", kind.format(tmp_path))
+    assert done.returncode == os.EX_USAGE
+    assert re.fullmatch(r"twistd echo: --listen \S+ needs TLS: pip install 'twisted-lab\[tls]'\n", done.stderr.decode())

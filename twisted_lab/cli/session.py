@@ -80,6 +80,8 @@ async def connect(reactor: Any, target: str | None, default_port: int, factory: 
     shown = target or f"127.0.0.1:{default_port}"
     try:
         endpoint = _endpoint(reactor, shown, default_port)
+    except (ImportError, NameError):  # what Twisted says without pyOpenSSL
+        stop(os.EX_USAGE, f"{shown} needs TLS: pip install 'twisted-lab[tls]'")
     except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
         stop(os.EX_USAGE, f"{shown} is neither HOST:PORT nor a Twisted client endpoint: {error}")
     try:

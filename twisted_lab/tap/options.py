@@ -143,7 +143,7 @@ def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
         raise usage.UsageError(f"--listen {text}: there is no certificate, a .pem file, in {directory}")
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    except ImportError:
+    except (ImportError, NameError):  # what Twisted says without pyOpenSSL, of ssl: and of tls:
         raise usage.UsageError(f"--listen {text} needs TLS: pip install 'twisted-lab[tls]'") from None
     except IndexError:  # the systemd parser's way to say so
         raise usage.UsageError(f"--listen {text}: systemd handed over no such socket") from None
