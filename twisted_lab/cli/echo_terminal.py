@@ -19,7 +19,6 @@ from twisted_lab.specimen import ECHO
 async def talk(reactor: Any, arguments: argparse.Namespace) -> int:
     """Send each line that is typed, show what comes back above the prompt; give the status."""
     printable = Printable()
-
     heard: list[Callable[[], None]] = []
 
     def show(data: bytes) -> None:
@@ -40,6 +39,8 @@ async def talk(reactor: Any, arguments: argparse.Namespace) -> int:
         try:
             status = await Deferred.fromFuture(reading)
         except asyncio.CancelledError:
+            if not ended:  # an interrupt
+                raise
             stop(os.EX_UNAVAILABLE, how_it_ended(ended[0]))
         finally:
             reading.cancel()
