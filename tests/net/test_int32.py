@@ -317,10 +317,11 @@ class Int32ReceiverTests(SynchronousTestCase):
         )
 
     def test_nothing_after_the_end(self) -> None:
-        """What was waiting when the connection was lost isn't delivered by a late resume."""
+        """What was waiting when the connection was lost is reported as lost, and not delivered by a late resume."""
         self.recorder.on_word = lambda _: self.recorder.pauseProducing()
         self.recorder.dataReceived(frame("a") + frame("b"))
         self.recorder.connectionLost(Failure(ConnectionDone()))
+        self.assertIsInstance(self.recorder.reasons[0], TruncatedError)
         self.recorder.resumeProducing()
         self.assertEqual(self.recorder.words, ["a"])
 
