@@ -100,5 +100,5 @@ class Source(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Take notice that everything is written, or can't be."""
-        self.unread = not reason.check(ConnectionDone)
+        self.unread = self.unread or not reason.check(ConnectionDone)
         self._flushed.callback(None)
