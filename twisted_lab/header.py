@@ -8,7 +8,7 @@ docs/header-protocol.rst; the service that ``twistd -n header`` runs, and its cl
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
 
 from twisted_lab.net.content import ContentSender, SizedProducer
@@ -89,9 +89,7 @@ class HeaderProtocol(Int32Receiver):
             content = bytes(content)
             self._check_nothing_owed()
             self._write(self._codec.encode(Message(header, content)))
-            done: Deferred[None] = Deferred()
-            done.callback(None)
-            return done
+            return succeed(None)
         if header.get("length", content.length) != content.length:
             raise LocalProtocolError(
                 "bad-length", f'"length" is {header["length"]}, the content has {content.length} bytes'

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -186,7 +187,7 @@ class FaultTests(TreeTestCase):
             for before, left_over in self.situations():
                 for step in range(1, MOST_STEPS):
                     self.prepare(before, left_over)
-                    fault = Fault(step, lambda number=number: self.fail_with(number))  # type: ignore[misc]
+                    fault = Fault(step, partial(self.fail_with, number))
                     condition = Condition(absent=before is None)
                     error: Exception | None = None
                     try:

@@ -65,7 +65,6 @@ class Staged:
 
         Raises `BusyError` if another put has it, and what `Root` raises.
         """
-        self._root = root
         self._target = target
         self._name = _staged_name(target, size, owner)
         with root.open_parent(target) as (parent, _), self._typed():

@@ -123,10 +123,10 @@ class BoundedConnection(Protocol):
 
     def _see_half_close(self, wrapper: Any) -> None:
         """Have a wrapper, such as ``haproxy:`` puts here, pass on that a side is shut; TLS can't be half closed."""
-        if isinstance(wrapper, ProtocolWrapper) and not ISSLTransport.providedBy(wrapper):
-            half: Any = wrapper
-            half.readConnectionLost = self.readConnectionLost
-            half.writeConnectionLost = self.writeConnectionLost
+        wraps = isinstance(wrapper, ProtocolWrapper)
+        if wraps and not ISSLTransport.providedBy(wrapper):
+            wrapper.readConnectionLost = self.readConnectionLost
+            wrapper.writeConnectionLost = self.writeConnectionLost
             alsoProvides(wrapper, IHalfCloseableProtocol)
 
     def pause_reading(self) -> None:

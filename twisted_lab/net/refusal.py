@@ -1,15 +1,11 @@
 """How a connection that isn't wanted learns why, and still goes away."""
 
-from typing import TYPE_CHECKING
-
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_lab.net.transport import IStreamTransport
-
-if TYPE_CHECKING:
-    from twisted.python.failure import Failure
 
 #: Seconds that a surplus connection gets to read what it is told.
 REFUSAL_TIMEOUT = 1.0
@@ -53,7 +49,7 @@ class Refusal(Protocol):
     def writeConnectionLost(self) -> None:
         """Do nothing: what the peer sends is read and dropped until it closes."""
 
-    def connectionLost(self, reason: "Failure" = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Free the place for the next one."""
         self._open.discard(self)
         if self._deadline.active():

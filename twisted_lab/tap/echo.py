@@ -35,8 +35,6 @@ class Options(ServiceOptions):
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
     prefix = options["prefix"].encode(errors="surrogateescape")
-    factory = EchoFactory(
-        options.reactor, prefix, max_connections=options["max-connections"], idle_timeout=options["idle-timeout"]
-    )
+    factory = EchoFactory(options.reactor, prefix, **options.bounds)
     datagrams: Any = (lambda: EchoDatagrams(prefix)) if options["udp"] else None
     return CommandService(options.reactor, options.endpoints, factory, grace=options["grace"], datagrams=datagrams)

@@ -21,7 +21,5 @@ class Options(ServiceOptions):
 
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
-    factory = HeaderServerFactory(
-        options.reactor, max_connections=options["max-connections"], idle_timeout=options["idle-timeout"]
-    )
+    factory = HeaderServerFactory(options.reactor, **options.bounds)
     return CommandService(options.reactor, options.endpoints, factory, grace=options["grace"])

@@ -88,6 +88,11 @@ class ServiceOptions(usage.Options):
         super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
 
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """What bounds the service's connections, as a `BoundedFactory` takes it."""
+        return {"max_connections": self["max-connections"], "idle_timeout": self["idle-timeout"]}
+
     def opt_listen(self, endpoint: str) -> None:
         """Listen on this Twisted endpoint: tcp:PORT (every interface), tls:DIR:PORT, unix:PATH, haproxy:tcp:PORT,
         systemd:domain=INET:index=0. Repeatable.

@@ -17,10 +17,5 @@ class Options(ServiceOptions):
 
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
-    factory = ShoutFactory(
-        options.reactor,
-        options["mark"].encode(),
-        max_connections=options["max-connections"],
-        idle_timeout=options["idle-timeout"],
-    )
+    factory = ShoutFactory(options.reactor, options["mark"].encode(), **options.bounds)
     return CommandService(options.reactor, options.endpoints, factory, grace=options["grace"])
