@@ -2,7 +2,7 @@
 
 import os
 
-from tests.filexfer.trees import TreeTestCase
+from tests.filexfer.store.trees import TreeTestCase
 from twisted_lab.filexfer.status import etag
 
 #: As in os.stat_result: mode, inode, device, links, user, group, size, times in seconds; then times in nanoseconds.

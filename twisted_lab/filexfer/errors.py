@@ -1,5 +1,5 @@
 """
-What the store says when it can't do what it was asked::
+What filexfer says when it can't do what it was asked::
 
     FilexferError               .code: stable, kebab-case
     ├─ BadNameError             bad-name: no file may be called that
@@ -13,11 +13,20 @@ What the store says when it can't do what it was asked::
     ├─ NotRegularFileError      not-a-regular-file: a symbolic link, FIFO, socket or device
     ├─ AccessError              access: the permissions of the files, or a read-only file system
     ├─ NoSpaceError             no-space: the disk, the quota or the largest file is full
-    └─ InputOutputError         input-output: the disk failed, or whatever else the kernel reports
-"""
+    ├─ InputOutputError         input-output: the disk failed, or whatever else the kernel reports
+    ├─ QuotaExceededError       quota-exceeded: the user's share of the disk is used up
+    ├─ DigestMismatchError      digest-mismatch: other bytes arrived than were sent
+    ├─ BadRequestError          bad-request: a key is missing, or of the wrong kind
+    ├─ UnsupportedError         unsupported: a type, version or digest that isn't known
+    ├─ LoginRequiredError       login-required
+    ├─ LoginFailedError         login-failed
+    ├─ DeniedError              denied: who asks may not do that
+    │  what only a client says, of its own side:
+    ├─ SourceChangedError       source-changed: the file changed, or went, while it was sent
+    └─ DisconnectedError        disconnected: the connection is lost, what was asked may or may not be done
 
-import errno
-import os
+The codes are those of the protocol: an ``error`` that a server sends becomes, by `from_code`, the error it was there.
+"""
 
 
 class FilexferError(Exception):
@@ -98,33 +107,68 @@ class InputOutputError(FilexferError):
     code = "input-output"
 
 
-_MEANINGS: dict[int, tuple[type[FilexferError], str]] = {
-    errno.ENOENT: (NotFoundError, "there is nothing of that name"),
-    errno.EEXIST: (ExistsError, "it exists already"),
-    errno.ENOTDIR: (NotDirectoryError, "it, or something on the way to it, isn't a directory"),
-    errno.EISDIR: (IsDirectoryError, "it is a directory"),
-    errno.ENOTEMPTY: (NotEmptyError, "the directory isn't empty"),
-    # O_NOFOLLOW met a symbolic link.
-    errno.ELOOP: (NotRegularFileError, "it is a symbolic link, and none is followed"),
-    # A socket, or a device without a driver.
-    errno.ENXIO: (NotRegularFileError, "it isn't a regular file"),
-    errno.ENODEV: (NotRegularFileError, "it isn't a regular file"),
-    errno.EACCES: (AccessError, "the server has no permission"),
-    errno.EPERM: (AccessError, "the server has no permission"),
-    errno.EROFS: (AccessError, "the file system is read-only"),
-    errno.ENOSPC: (NoSpaceError, "the file system is full"),
-    errno.EDQUOT: (NoSpaceError, "the quota of the file system is used up"),
-    errno.EFBIG: (NoSpaceError, "the file system can't hold a file that large"),
-    # File systems may be stricter than we are: shorter names, fewer characters (FAT has no colon). EINVAL is also
-    # the kernel's answer to moving a directory into itself.
-    errno.ENAMETOOLONG: (BadNameError, "the name is too long for the file system"),
-    errno.EILSEQ: (BadNameError, "the file system can't hold such a name"),
-    errno.EINVAL: (BadNameError, "the file system can't hold such a name, or a directory would move into itself"),
-}
+class QuotaExceededError(FilexferError):
+    """The user's share of the disk is used up, or wouldn't hold that; remove something first."""
+
+    code = "quota-exceeded"
 
 
-def from_os_error(error: OSError, shown: str) -> FilexferError:
-    """Give the typed error for what the kernel said about the file that is `shown`, a name fit to print."""
-    number = error.errno or 0
-    kind, why = _MEANINGS.get(number, (InputOutputError, os.strerror(number) if number else str(error)))
-    return kind(f"{shown}: {why}")
+class DigestMismatchError(FilexferError):
+    """The bytes that arrived aren't those that were sent; nothing was published, send it again."""
+
+    code = "digest-mismatch"
+
+
+class BadRequestError(FilexferError):
+    """A key of the request is missing or of the wrong kind, or it came at the wrong moment."""
+
+    code = "bad-request"
+
+
+class UnsupportedError(FilexferError):
+    """The other side doesn't know that type of request, version of the protocol, or digest."""
+
+    code = "unsupported"
+
+
+class LoginRequiredError(FilexferError):
+    """The server wants to know who asks."""
+
+    code = "login-required"
+
+
+class LoginFailedError(FilexferError):
+    """The server doesn't know that user with that password or certificate."""
+
+    code = "login-failed"
+
+
+class DeniedError(FilexferError):
+    """Who asks is known, and may not do that."""
+
+    code = "denied"
+
+
+class SourceChangedError(FilexferError):
+    """The file changed, or went, while it was sent; nothing was published, send it again."""
+
+    code = "source-changed"
+
+
+class DisconnectedError(FilexferError):
+    """The connection is lost; what was asked last may or may not have been done, and may be asked again."""
+
+    code = "disconnected"
+
+
+def from_code(code: str, sentence: str) -> FilexferError:
+    """Give the error that a server's ``error`` message means; a plain `FilexferError` with its `code`, if it is new."""
+    kind = _BY_CODE.get(code)
+    if kind is not None:
+        return kind(sentence)
+    error = FilexferError(sentence)
+    error.code = code
+    return error
+
+
+_BY_CODE = {kind.code: kind for kind in FilexferError.__subclasses__()}

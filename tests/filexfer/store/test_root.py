@@ -4,7 +4,7 @@ import os
 import threading
 import tracemalloc
 
-from tests.filexfer.trees import OPERATIONS, TreeTestCase, names, read
+from tests.filexfer.store.trees import OPERATIONS, TreeTestCase, names, read
 from twisted_lab.filexfer.errors import (
     AccessError,
     BadNameError,
@@ -16,7 +16,7 @@ from twisted_lab.filexfer.errors import (
     NotEmptyError,
     NotFoundError,
 )
-from twisted_lab.filexfer.root import Root
+from twisted_lab.filexfer.store.root import Root
 
 
 class OperationTests(TreeTestCase):

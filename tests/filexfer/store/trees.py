@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_lab.filexfer.names import Name
-from twisted_lab.filexfer.root import Root
+from twisted_lab.filexfer.store.root import Root
 
 Operation = Callable[[Root, Name], object]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from tests.filexfer.faults import KILLED, NEW, TARGET, Fault, faulty_put, put
-from tests.filexfer.trees import TreeTestCase, names, read
+from tests.filexfer.store.faults import KILLED, NEW, TARGET, Fault, faulty_put, put
+from tests.filexfer.store.trees import TreeTestCase, names, read
 from twisted_lab.filexfer.errors import (
     BusyError,
     ChangedError,
@@ -24,7 +24,7 @@ from twisted_lab.filexfer.errors import (
     NotDirectoryError,
     NotFoundError,
 )
-from twisted_lab.filexfer.staging import Condition, Durability, Staged
+from twisted_lab.filexfer.store.staging import Condition, Durability, Staged
 
 ANYWAY = Condition()
 DURABLE = Durability.DIRECTORY
@@ -98,7 +98,7 @@ class StagedTests(TreeTestCase):
                 fcntl.flock(descriptor, operation)
 
             between = SimpleNamespace(**{**vars(fcntl), "flock": publish_another})
-            with mock.patch("twisted_lab.filexfer.staging.fcntl", between):
+            with mock.patch("twisted_lab.filexfer.store.staging.fcntl", between):
                 self.assertRaises(BusyError, Staged, self.root, TARGET, size=3)
             self.assertEqual(read(self.root, TARGET), b"")
 
@@ -209,7 +209,7 @@ class FaultTests(TreeTestCase):
         for before, left_over in self.situations()[:4]:
             for step in range(1, MOST_STEPS):
                 self.prepare(before, left_over)
-                command = [sys.executable, "-m", "tests.filexfer.faults", str(self.inside), str(step)]
+                command = [sys.executable, "-m", "tests.filexfer.store.faults", str(self.inside), str(step)]
                 status = subprocess.run(command, check=False, cwd=Path(__file__).parents[2]).returncode
                 self.assertIn(status, (0, KILLED))
                 self.check(before)

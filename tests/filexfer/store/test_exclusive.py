@@ -3,9 +3,9 @@
 import errno
 import os
 
-from tests.filexfer.trees import TreeTestCase, read
-from twisted_lab.filexfer import exclusive
+from tests.filexfer.store.trees import TreeTestCase, read
 from twisted_lab.filexfer.errors import BadNameError, ExistsError
+from twisted_lab.filexfer.store import exclusive
 
 
 class ExclusiveTests(TreeTestCase):

@@ -1,5 +1,5 @@
 """
-A put whose n-th step fails, or kills the process there: ``python -m tests.filexfer.faults DIRECTORY STEP``.
+A put whose n-th step fails, or kills the process there: ``python -m tests.filexfer.store.faults DIRECTORY STEP``.
 
 A step is a call into the kernel that the staging, or the writing of content, makes.
 """
@@ -12,10 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from twisted_lab.filexfer import staging
-from twisted_lab.filexfer.exclusive import rename_exclusively
-from twisted_lab.filexfer.root import Root
-from twisted_lab.filexfer.staging import Condition, Durability, Staged
+from twisted_lab.filexfer.store import staging
+from twisted_lab.filexfer.store.exclusive import rename_exclusively
+from twisted_lab.filexfer.store.root import Root
+from twisted_lab.filexfer.store.staging import Condition, Durability, Staged
 
 TARGET = ("d", "f")
 NEW = b"new content, longer than the old one"

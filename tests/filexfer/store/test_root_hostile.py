@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis import given, strategies
 
-from tests.filexfer.trees import OPERATIONS, TreeTestCase, names, read
+from tests.filexfer.store.trees import OPERATIONS, TreeTestCase, names, read
 from twisted_lab.filexfer.errors import (
     BadNameError,
     ExistsError,

@@ -22,11 +22,12 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
-from twisted_lab.filexfer.errors import BusyError, ChangedError, InputOutputError, from_os_error
-from twisted_lab.filexfer.exclusive import rename_exclusively
+from twisted_lab.filexfer.errors import BusyError, ChangedError, InputOutputError
 from twisted_lab.filexfer.names import RESERVED, Name, show_name
-from twisted_lab.filexfer.root import Root, check_regular
 from twisted_lab.filexfer.status import Status
+from twisted_lab.filexfer.store.exclusive import rename_exclusively
+from twisted_lab.filexfer.store.os_errors import from_os_error
+from twisted_lab.filexfer.store.root import Root, check_regular
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

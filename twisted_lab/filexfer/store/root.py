@@ -23,16 +23,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from twisted_lab.filexfer.errors import (
-    BadNameError,
-    InputOutputError,
-    IsDirectoryError,
-    NotRegularFileError,
-    from_os_error,
-)
-from twisted_lab.filexfer.exclusive import rename_exclusively
+from twisted_lab.filexfer.errors import BadNameError, InputOutputError, IsDirectoryError, NotRegularFileError
 from twisted_lab.filexfer.names import Name, check_name, component_on_disk, is_reserved, show_name
 from twisted_lab.filexfer.status import Entry, Status
+from twisted_lab.filexfer.store.exclusive import rename_exclusively
+from twisted_lab.filexfer.store.os_errors import from_os_error
 
 # O_PATH asks for no permission to read, only to pass through, as paths do.
 _PASS = (os.O_PATH if sys.platform == "linux" else os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
