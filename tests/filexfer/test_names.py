@@ -18,6 +18,7 @@ from twisted_lab.filexfer.names import (
     join_name,
     parse_name,
     show_name,
+    show_sentence,
 )
 
 #: Any text, lone surrogates too; and texts near the border, made of what names are made of.
@@ -38,7 +39,7 @@ class ParseTests(SynchronousTestCase):
 
     @given(ANY | NEAR)
     def test_any_text(self, text: str) -> None:
-        """Any text is a name or a `BadNameError`; a name goes nowhere but down, and has one spelling."""
+        """Any text is a name or a `BadNameError`; a name leads down, and has one spelling (SFTPGo's GHSA-x8qh)."""
         try:
             name = parse_name(text)
         except BadNameError:
@@ -173,3 +174,7 @@ class ShowTests(SynchronousTestCase):
         }.items():
             self.assertEqual(show_name(name), shown)
             self.assertIsNone(re.search("[\0-\x1f\x7f-\x9f]", shown))
+
+    def test_sentences(self) -> None:
+        """A sentence that a peer wrote does nothing to a terminal; names that are escaped in it stay as they are."""
+        self.assertEqual(show_sentence("a\\x1bb: gone\x1b[2J"), "a\\x1bb: gone\\x1b[2J")

@@ -2,8 +2,8 @@
 
 import os
 
-from tests.filexfer.store.trees import TreeTestCase
-from twisted_lab.filexfer.status import etag
+from tests.filexfer.store.trees import ANYWAY, TreeTestCase
+from twisted_lab.filexfer.status import Status, etag, target_on_disk
 
 #: As in os.stat_result: mode, inode, device, links, user, group, size, times in seconds; then times in nanoseconds.
 FACTS = (0o100644, 5, 1, 1, 0, 0, 7, 0, 0, 0)
@@ -42,6 +42,25 @@ class EtagTests(TreeTestCase):
         copy = self.inside / "copy"
         copy.write_bytes(path.read_bytes())
         os.utime(copy, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-        self.root.rename(("copy",), ("f",))
+        self.store.rename(("copy",), ("f",), ANYWAY)
         etags.append(self.root.stat(("f",)).etag)
         self.assertEqual(len(set(etags)), 3)
+
+
+class StatusTests(TreeTestCase):
+    """`Status.of`."""
+
+    def test_kinds(self) -> None:
+        """Only a regular file has a size; what isn't file, directory or link is called other."""
+        os.mkfifo(self.inside / "fifo")
+        (self.inside / "link").symlink_to("f")
+        for name, kind, size in (("f", "file", 6), ("d", "directory", 0), ("link", "symlink", 0), ("fifo", "other", 0)):
+            status = Status.of((self.inside / name).lstat())
+            self.assertEqual((status.kind, status.size, status.target), (kind, size, None))
+
+    def test_target(self) -> None:
+        """What a link says is told if it is text; what isn't, or would play with a terminal, isn't."""
+        self.assertEqual(target_on_disk("../é b".encode()), "../é b")
+        for raw in (b"", b"\xff", b"a\nb", b"\x7f", "\x9b".encode()):
+            self.assertIsNone(target_on_disk(raw))
+        self.assertEqual(Status.of((self.inside / "f").lstat(), "d").target, "d")
