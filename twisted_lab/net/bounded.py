@@ -3,7 +3,7 @@ A factory whose connections can't hold the server: bounded in number, and in idl
 
 A timer a connection, reset at each read, costs more than an echo does. So one sweep a factory looks at the byte
 counts, and at what the peer has taken: a connection where all of it stood still for `idle_timeout` is closed, at
-most a quarter of that later.
+most a quarter of that later. So is one that moves less than its protocol asks for.
 """
 
 from twisted.internet.defer import Deferred
@@ -141,7 +141,7 @@ class BoundedFactory(Factory[Protocol]):
         now = self.clock.seconds()
         for connection, (count, since) in [*self._connections.items()]:
             total = connection.bytes_in + connection.bytes_out + bytes_taken(connection.transport)
-            if total != count:
+            if total - count > connection.least_progress():
                 self._connections[connection] = (total, now)
             elif now - since >= self.idle_timeout:
                 if connection.transport.disconnecting:

@@ -113,6 +113,10 @@ class BoundedConnection(Protocol):
         self._reason = self._reason or reason
         self.transport.abortConnection()
 
+    def least_progress(self) -> int:
+        """Give how many bytes an idle timeout must see more than, for the connection not to be idle."""
+        return 0
+
     def drain(self) -> None:
         """
         Close as soon as what goes on is finished: the server is stopping.
