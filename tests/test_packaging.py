@@ -47,7 +47,7 @@ def test_the_plugin_file_only_names_the_plugins() -> None:
             assert isinstance(statement.value, ast.Call)
             assert ast.unparse(statement.value.func) == "ServiceMaker"
             names.append(ast.literal_eval(statement.value.args[3]))
-    assert names == ["echo", "header"]
+    assert names == ["echo", "header", "filexfer"]
 
 
 def test_one_place_for_each_thing() -> None:

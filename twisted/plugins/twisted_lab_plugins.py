@@ -6,3 +6,6 @@ echo = ServiceMaker("twisted-lab echo", "twisted_lab.tap.echo", "An echo server 
 header = ServiceMaker(
     "twisted-lab header", "twisted_lab.tap.header", "Answers messages of the header protocol.", "header"
 )
+filexfer = ServiceMaker(
+    "twisted-lab filexfer", "twisted_lab.tap.filexfer", "File transfer: verified, resumable, durable.", "filexfer"
+)

@@ -54,7 +54,7 @@ def seconds(text: str) -> float:
     return number
 
 
-def _parameter(read: Callable[[str], object], name: str, default: object, text: str) -> list[Any]:
+def parameter(read: Callable[[str], object], name: str, default: object, text: str) -> list[Any]:
     """Give a row of optParameters whose errors name the option, where Twisted's don't."""
 
     def read_named(word: str) -> object:
@@ -77,11 +77,11 @@ class ServiceOptions(usage.Options):
     default_port: int
     distribution = "twisted-lab"
     optParameters: list[list[Any]] = [  # noqa: RUF012  # as usage.Options declares it
-        _parameter(count, "max-connections", MAX_CONNECTIONS, "Connections at one time; more are told so and closed."),
-        _parameter(
+        parameter(count, "max-connections", MAX_CONNECTIONS, "Connections at one time; more are told so and closed."),
+        parameter(
             seconds, "idle-timeout", IDLE_TIMEOUT, "Seconds without a byte before a connection is closed; 0: never."
         ),
-        _parameter(seconds, "grace", GRACE, "Seconds that open connections get to finish when the service stops."),
+        parameter(seconds, "grace", GRACE, "Seconds that open connections get to finish when the service stops."),
     ]
 
     def __init__(self) -> None:
@@ -126,7 +126,12 @@ class ServiceOptions(usage.Options):
 
         texts = self["listen"] or [f"tcp:{self.default_port}:interface=127.0.0.1"]
         self.reactor: Any = reactor
-        self.endpoints = [(text, _endpoint(reactor, text)) for text in texts]
+        self.endpoints = [(text, _endpoint(reactor, text, self.make_endpoint)) for text in texts]
+
+    def make_endpoint(self, reactor: Any, text: str) -> IStreamServerEndpoint:
+        """Give what `text` means; it may raise what it likes, and a `usage.UsageError` is said as it is."""
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+        return endpoint
 
 
 class CommandService(ListeningService):
@@ -140,18 +145,19 @@ class CommandService(ListeningService):
             fail(os.EX_UNAVAILABLE, f"twistd {self.factory.name}: {error}")
 
 
-def _endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
+def _endpoint(reactor: Any, text: str, make: Callable[[Any, str], IStreamServerEndpoint]) -> IStreamServerEndpoint:
     kind, _, rest = text.partition(":")
     directory = rest.partition(":")[0]
-    if kind == "tls" and "\\" not in directory and not any(Path(directory).glob("*.pem")):
+    if kind == "tls" and "\\" not in directory and not any(Path(directory).rglob("*.pem")):
         # Twisted would start, and refuse each client.
         raise usage.UsageError(f"--listen {text}: there is no certificate, a .pem file, in {directory}")
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+        return make(reactor, text)
+    except usage.UsageError:
+        raise
     except (ImportError, NameError):  # what Twisted says without pyOpenSSL, of ssl: and of tls:
         raise usage.UsageError(f"--listen {text} needs TLS: pip install 'twisted-lab[tls]'") from None
     except IndexError:  # the systemd parser's way to say so
         raise usage.UsageError(f"--listen {text}: systemd handed over no such socket") from None
     except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
         raise usage.UsageError(f"--listen {text} isn't an endpoint: {error}") from None
-    return endpoint
