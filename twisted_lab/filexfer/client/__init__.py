@@ -1,0 +1,1 @@
+"""The client: connections, and what is asked over them."""
