@@ -1,0 +1,106 @@
+"""The tree on this machine."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import islice
+
+from twisted_lab.filexfer.errors import FilexferError, NotFoundError, SourceChangedError
+from twisted_lab.filexfer.links import Links
+from twisted_lab.filexfer.names import Name, join_name
+from twisted_lab.filexfer.small_file import SmallFile
+from twisted_lab.filexfer.store.directories import Directories
+from twisted_lab.filexfer.store.listing import read_page
+from twisted_lab.filexfer.store.outgoing import Outgoing
+from twisted_lab.filexfer.store.root import Root
+from twisted_lab.filexfer.store.store import Store
+from twisted_lab.filexfer.trees.filters import Filters
+from twisted_lab.filexfer.trees.items import Event, Item
+from twisted_lab.filexfer.trees.walk import PAGE, Answer, Ask, List, Walk, answered
+from twisted_lab.net.detached import RunInThread, Worker
+
+#: Events that a thread finds before it hands them over: a hop between threads for each would cost more than they do.
+BATCH = 512
+#: Bytes hashed before a thread looks whether it is still wanted.
+_PIECE = 2**24
+
+
+class LocalTree:
+    """A tree by its `root`; what blocks runs in threads by `run_in_thread`, one call of a walk at a time."""
+
+    def __init__(self, root: Root, run_in_thread: RunInThread) -> None:
+        self.root = root
+        self.store = Store(root)
+        self.run_in_thread = run_in_thread
+
+    async def walk(self, filters: Filters, links: Links, *, as_it_is: bool = False) -> AsyncIterator[Event]:
+        """Give what takes part, as `Walk` does."""
+        events = answered(Walk(filters, links, as_it_is=as_it_is).steps(), self._answer)
+        while batch := await self.run_in_thread(_some, events):
+            for event in batch:
+                yield event
+
+    async def digest(self, item: Item, algorithm: str) -> str:
+        """Hash a file; `SourceChangedError` if it doesn't stay what it is meanwhile."""
+        if item.status.size <= _PIECE:
+            return str(await self.run_in_thread(self._hash, item, algorithm))
+        worker = Worker(self.run_in_thread)
+        outgoing = await worker.do(self._open, item, algorithm)
+        try:
+            while await worker.do(outgoing.hash, _PIECE):
+                pass
+            return await worker.do(outgoing.finish)
+        finally:
+            await worker.end(outgoing.close)
+
+    def read_small(self, items: Sequence[Item], algorithm: str) -> list[SmallFile | FilexferError | None]:
+        """Read files whole, blocking; None for one that has become larger since it was listed."""
+        return [self._read_small(item, algorithm) for item in items]
+
+    def make_directories(self, names: Sequence[Name]) -> list[FilexferError | None]:
+        """Make directories, blocking; one that is there is no error. A descriptor is held for each."""
+        errors: dict[Name, FilexferError] = {}
+        with Directories(self.root) as directories:
+            for name in names:
+                try:
+                    directories.open(name)
+                except FilexferError as error:
+                    errors[name] = error
+            directories.sync()
+            return [errors.get(name) or directories.error(name) for name in names]
+
+    def _answer(self, ask: Ask) -> Answer:
+        if isinstance(ask, List):
+            return read_page(self.root, ask.name, ask.after, PAGE)
+        return self.root.stat(ask.name)
+
+    def _open(self, item: Item, algorithm: str) -> Outgoing:
+        return Outgoing(self.root.open_file(item.source), join_name(item.name), algorithm)
+
+    def _hash(self, item: Item, algorithm: str) -> str:
+        outgoing = self._open(item, algorithm)
+        try:
+            while outgoing.hash(_PIECE):
+                pass
+            return outgoing.finish()
+        finally:
+            outgoing.close()
+
+    def _read_small(self, item: Item, algorithm: str) -> SmallFile | FilexferError | None:
+        try:
+            outgoing = self._open(item, algorithm)
+            try:
+                if outgoing.length > item.status.size:
+                    return None
+                content = b"".join(iter(lambda: outgoing.read(_PIECE), b""))
+                digest = outgoing.finish()
+            finally:
+                outgoing.close()
+        except NotFoundError as error:
+            return SourceChangedError(str(error))
+        except FilexferError as error:
+            return error
+        status = outgoing.status
+        return SmallFile(item.name, content, digest, status.mtime_ns, status.mode & 0o777)
+
+
+def _some(events: Iterator[Event]) -> list[Event]:
+    return [*islice(events, BATCH)]
