@@ -2,41 +2,20 @@
 
 import argparse
 import json
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any, NoReturn
 
+from twisted_lab.cli.entry import open_standard_streams, run_command
+from twisted_lab.cli.parser import Parser, ShowVersion
+
 TARGET_HELP = "HOST:PORT, HOST, or a Twisted client endpoint: tls:HOST:PORT, unix:PATH (default: %s)"
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that ends with status 64 (EX_USAGE) and one sentence."""
-
-    _mixing = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Let a verb's options stand anywhere among its words."""
-        if self._mixing or self._subparsers is not None:
-            return super().parse_known_args(args, namespace)
-        self._mixing = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self._mixing = False
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong."""
-        self.exit(os.EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def build_parser() -> Parser:
     """Give the parser of all verbs."""
     parser = Parser(prog="twisted-lab", description="A workbench for stream protocols on Twisted.")
-    parser.add_argument("--version", action="version", version=f"twisted-lab {version('twisted-lab')}")
+    parser.add_argument("--version", action=ShowVersion)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", parser_class=Parser)
 
     text = "talk to an echo server: line by line, or send messages over several connections"
@@ -79,36 +58,9 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the verb that `argv` names, and exit with its status."""
-    _open_standard_streams()
+    open_standard_streams()
     arguments = build_parser().parse_args(argv)
-    try:
-        status = import_module(f"twisted_lab.cli.{arguments.verb}").run(arguments)
-    except KeyboardInterrupt:
-        status = 130
-    except BrokenPipeError:
-        _drop_output()
-        status = 128 + signal.SIGPIPE  # who reads our output has seen enough
-    except OSError as error:
-        _drop_output()
-        sys.stderr.write(f"twisted-lab: can't write standard output: {error.strerror}\n")
-        status = os.EX_IOERR
-    sys.exit(status)
-
-
-def _open_standard_streams() -> None:
-    """See that descriptors 0 to 2 are open: a socket that got one of them would be taken for the user's file."""
-    for stream in ("stdin", "stdout", "stderr"):
-        if getattr(sys, stream) is None:
-            mode = os.O_WRONLY if stream == "stderr" else os.O_RDONLY  # writing to standard output is an error then
-            descriptor = os.open(os.devnull, mode)
-            setattr(sys, stream, os.fdopen(descriptor, "r" if stream == "stdin" else "w"))
-    # What the user's encoding hasn't got is shown as an escape.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-
-
-def _drop_output() -> None:
-    """Let go nowhere what the interpreter still has to flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    run_command("twisted-lab", lambda: import_module(f"twisted_lab.cli.{arguments.verb}").run(arguments))
 
 
 def _add_timeout(parser: Parser, text: str) -> None:

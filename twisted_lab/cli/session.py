@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NoReturn, TypeVar, cast
@@ -17,17 +18,21 @@ from twisted_lab.net.reason import show_reason
 
 CONNECT_TIMEOUT = 10  # seconds
 INTERRUPTED = 130
+#: Seconds after an interrupt that another one is taken for the same.
+TOGETHER = 1.0
 
 _HOST_AND_PORT = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d+)")
 Product = TypeVar("Product")
 
 
-def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]], *, terminated: int = INTERRUPTED) -> int:
     """
     Run `work(reactor)` and give its status, or that of the `SystemExit` it raises; 130 when interrupted.
 
-    An interrupt cancels the work, and waits until it has cleaned up. What else the work raises is raised here.
+    An interrupt cancels the work, and waits until it has cleaned up; one that comes a second later doesn't. So does
+    SIGTERM, whose status is `terminated`. What else the work raises is raised here.
     """
+    signals = Signals()
     interrupted = False
     outcome: list[int | BaseException] = []
 
@@ -40,10 +45,12 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
             if over.called:
                 return None
             interrupted = True
+            reactor.callLater(TOGETHER, signals.let_through)
             # Until it is over: what the work awaits may end well all the same, and then it goes on.
             LoopingCall(working.cancel).start(0.1)
             return over
 
+        reactor.callWhenRunning(signals.take, reactor)
         reactor.addSystemEventTrigger("before", "shutdown", interrupt)
         try:
             outcome.append(await working)
@@ -55,7 +62,7 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         react(main)
     match outcome:
         case _ if interrupted:
-            return INTERRUPTED
+            return terminated if signals.taken == signal.SIGTERM else INTERRUPTED
         case [SystemExit() as end]:
             return cast("int", end.code)
         case [BaseException() as error]:
@@ -63,6 +70,38 @@ def run_in_reactor(work: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         case [status]:
             return cast("int", status)
     return os.EX_SOFTWARE
+
+
+class Signals:
+    """
+    SIGINT and SIGTERM, of which the first ends the reactor; `taken` is which that was.
+
+    It may come twice at once, as from timeout(1), which sends it to the process and to its group: that isn't taken for
+    impatience, and Twisted's own handler would complain.
+    """
+
+    def __init__(self) -> None:
+        self.taken: int | None = None
+        self._numbers: list[int] = []
+
+    def take(self, reactor: Any) -> None:
+        """Take them from here on; where the shell has them ignored, they stay so."""
+
+        def end(number: int, _: object) -> None:
+            self.taken = number
+            self._set(signal.SIG_IGN)
+            reactor.callFromThread(reactor.stop)
+
+        self._numbers = [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) != signal.SIG_IGN]
+        self._set(end)
+
+    def let_through(self) -> None:
+        """Let the next one end the process."""
+        self._set(signal.SIG_DFL)
+
+    def _set(self, handler: Any) -> None:
+        for number in self._numbers:
+            signal.signal(number, handler)
 
 
 def stop(status: int, sentence: str) -> NoReturn:

@@ -1,0 +1,67 @@
+"""A pseudo-terminal with a command in it."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from typing import Self
+
+from tests.processes import DEADLINE, ENVIRONMENT
+
+
+class PseudoTerminal:
+    """Runs `words` with a terminal of 80 columns for everything; `shown` is all that was written to it, as it came."""
+
+    def __init__(self, *words: str) -> None:
+        self.shown = ""
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        self._process = subprocess.Popen(
+            ["env", "--default-signal=INT", "setsid", "--ctty", *words],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={**ENVIRONMENT, "TERM": "xterm"},
+        )
+        os.close(slave)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(DEADLINE)
+        os.close(self._master)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._master, keys.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Wait until `text` was written."""
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            assert self._read(), self.shown
+
+    def wait(self) -> int:
+        """Wait until the command has ended; give its status."""
+        while self._read():
+            pass
+        return self._process.wait(DEADLINE)
+
+    def _read(self) -> bool:
+        """Take what there is, waiting for it; tell whether more may come."""
+        if not select.select([self._master], [], [], DEADLINE)[0]:
+            raise AssertionError(f"nothing for {DEADLINE:g} s: {self.shown}")
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:  # the last one who had it open has gone
+            return False
+        self.shown += data.decode()
+        return bool(data)

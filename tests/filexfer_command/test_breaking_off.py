@@ -1,0 +1,103 @@
+"""Interrupts, servers that die, sources that change; and the rate, without which nothing could be caught half-way."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from tests.filexfer_command.shop import MEBIBYTE, Shop, assert_sentence, contents, wait_until
+from tests.processes import DEADLINE, ENVIRONMENT, answering, receive, service
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("verb", ["put", "get"])
+def test_interrupted_and_run_again(shop: Shop, verb: str, number: signal.Signals) -> None:
+    """An interrupt keeps what was moved and says so, and nothing is under the name; the same command goes on there."""
+    content = os.urandom(12 * MEBIBYTE)
+    (shop.here if verb == "put" else shop.root).joinpath("large").write_bytes(content)
+    words = [verb, "large", ":x"] if verb == "put" else [verb, ":large", "x"]
+    with shop.start(*words, "--limit-rate", "4M") as transfer:
+        wait_until(lambda: shop.left_over() >= 2 * MEBIBYTE)
+        os.killpg(transfer.pid, number)
+        os.killpg(transfer.pid, number)  # as timeout(1) does
+        _, errors = transfer.communicate(timeout=DEADLINE)
+    assert transfer.returncode == (130 if number == signal.SIGINT else os.EX_TEMPFAIL)
+    assert_sentence(errors.decode(), "interrupted; ", " MiB are kept, run the same command again to go on")
+    target = (shop.root if verb == "put" else shop.here) / "x"
+    assert not target.exists()
+    kept = shop.left_over()
+    (record, summary) = shop.records(*words)
+    assert (record["resumed"], summary["moved"]) == (kept, len(content) - kept)
+    assert kept >= 2 * MEBIBYTE
+    assert (target.read_bytes(), shop.left_over()) == (content, 0)
+
+
+def test_interrupted_while_the_server_is_silent() -> None:
+    """A server that doesn't answer doesn't hold up an interrupt; there is nothing to go on from, and it isn't said."""
+    asked, released = Event(), Event()
+
+    def answer(connection: socket.socket) -> None:
+        receive(connection, 1)
+        asked.set()
+        released.wait(DEADLINE)
+
+    words = ["env", "--default-signal=INT", "filexfer", "ls", "--connect"]
+    with (
+        answering(answer) as address,
+        subprocess.Popen([*words, address], env=ENVIRONMENT, stderr=subprocess.PIPE) as waiting,
+    ):
+        assert asked.wait(DEADLINE)
+        waiting.send_signal(signal.SIGINT)
+        _, errors = waiting.communicate(timeout=DEADLINE)
+        released.set()
+    assert waiting.returncode == 130
+    assert_sentence(errors.decode(), "interrupted; nothing is half done")
+
+
+def test_the_server_dies(tmp_path: Path) -> None:
+    """A server that is killed half-way: one status, 75; with it back the same command goes on and it is whole."""
+    root, here = tmp_path / "root", tmp_path / "here"
+    root.mkdir()
+    here.mkdir()
+    content = os.urandom(12 * MEBIBYTE)
+    (here / "large").write_bytes(content)
+    with service("filexfer", "--root", str(root)) as serving:
+        shop = Shop(serving.addresses[0], root, here)
+        with shop.start("put", "large", ":x", "--limit-rate", "4M") as transfer:
+            wait_until(lambda: shop.left_over() >= 2 * MEBIBYTE)
+            serving.stop(signal.SIGKILL)
+            _, errors = transfer.communicate(timeout=DEADLINE)
+    assert transfer.returncode == os.EX_TEMPFAIL
+    assert "run the same command again to go on" in errors.decode()
+    assert not (root / "x").exists()
+    with service("filexfer", "--root", str(root)) as serving:
+        (record, _) = Shop(serving.addresses[0], root, here).records("put", "large", ":x")
+    assert record["resumed"] >= 2 * MEBIBYTE
+    assert (root / "x").read_bytes() == content
+
+
+@pytest.mark.parametrize("verb", ["put", "get"])
+def test_no_faster_than_that(shop: Shop, verb: str) -> None:
+    """--limit-rate: what takes a second and a half at that rate takes as long, either way."""
+    (shop.here if verb == "put" else shop.root).joinpath("x").write_bytes(bytes(3 * MEBIBYTE))
+    words = [verb, "x", ":"] if verb == "put" else [verb, ":x", "."]
+    summary = shop.records(*words, "--limit-rate", "2M")[-1]
+    assert summary["seconds"] >= 1.5 * 0.9
+
+
+def test_a_source_that_changes(shop: Shop) -> None:
+    """A file that is written to while it is sent is never published: one sentence, status 24."""
+    source = shop.here / "large"
+    source.write_bytes(bytes(8 * MEBIBYTE))
+    with shop.start("put", "large", ":x", "--limit-rate", "4M") as transfer:
+        wait_until(lambda: shop.left_over() >= MEBIBYTE)
+        with source.open("r+b") as file:
+            file.write(b"changed")
+        _, errors = transfer.communicate(timeout=DEADLINE)
+    assert transfer.returncode == 24
+    assert_sentence(errors.decode(), "large: it changed while it was read")
+    assert contents(shop.root) == {}

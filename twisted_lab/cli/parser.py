@@ -1,0 +1,40 @@
+"""How a command reads its words: mistakes are one sentence, and what only ``--version`` needs is imported for it."""
+
+import argparse
+import os
+import sys
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that ends with status 64 (EX_USAGE) and one sentence."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let a verb's options stand anywhere among its words."""
+        if self._mixing or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong."""
+        self.exit(os.EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+class ShowVersion(argparse.Action):
+    """``--version``: print the installed version, and exit."""
+
+    def __init__(self, option_strings: Any, dest: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show program's version number and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print ``PROGRAM VERSION``."""
+        from importlib.metadata import version  # as long to import as all the rest of a command line
+
+        sys.stdout.write(f"{parser.prog} {version('twisted-lab')}\n")
+        parser.exit()
