@@ -52,6 +52,13 @@ VARYING = [
     (re.compile(r"\bPID \d+"), "PID"),
     (re.compile(r'"received-in": \d\d+'), '"received-in": MANY'),
     (re.compile(r"after \d+ bytes"), "after MANY bytes"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d\.\d+ [+-]\d{4})?"), "WHEN"),
+    (re.compile(r'"mtime": \[\d+, \d+\]'), '"mtime": WHEN'),
+    (re.compile(r"\b[0-9a-f]{16}\b"), "ETAG"),
+    (re.compile(r"(?<=\.filexfer-)[0-9a-f]{32}"), "UNIQUE"),
+    (re.compile(r"[\d.]+ [KM]iB (?=of it were there|are kept)"), "SOME "),
+    (re.compile(r'(?<="seconds": )[\d.]+'), "DURATION"),
+    (re.compile(r", \d+\.\d s, [\d.]+ (?:[KMG]i)?B/s$", re.MULTILINE), ""),  # only of what took a while
 ]
 _BLOCK = re.compile(r"^( *)\.\. code-block:: console\n((?:\1 +:.*\n)*)\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
 _READY = re.compile(r" (listens|starting) on ")
@@ -234,7 +241,7 @@ def _workplace() -> Iterator[tuple[Path, dict[str, str]]]:
         site = Path(sysconfig.get_path("purelib", vars={"base": str(own), "platbase": str(own)}))
         (site / "parent.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in packages))
         python = own / "bin" / "python"
-        for script in ("twistd", "twist", "twisted-lab", "pip"):
+        for script in ("twistd", "twist", "twisted-lab", "filexfer", "pip"):
             _, rest = (Path(sys.executable).parent / script).read_text().split("\n", 1)
             (own / "bin" / script).write_text(f"#!{python}\n{rest}")
             (own / "bin" / script).chmod(0o755)

@@ -40,3 +40,10 @@ def test_a_gibibyte_takes_64_mib(tmp_path: Path) -> None:
         assert sides["sender"]["crc"] == sides["receiver"]["crc"]
         assert sides["sender"]["pauses"] > 100
     assert [sides["receiver"]["pauses"] for sides in numbers["runs"].values()] == [0, 1024]
+
+
+def test_trees(tmp_path: Path) -> None:
+    """Directories of many entries are put, compared and got within a bound of memory."""
+    numbers = run("trees", tmp_path / "trees.json", "--count", "300", "--get")
+    assert numbers["met"]
+    assert [row["operation"] for row in numbers["rows"]] == ["put", "sync", "get"] * 3

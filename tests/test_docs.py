@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ENVIRONMENT
-from twisted_lab.tap import echo, header
+from twisted_lab.tap import echo, filexfer, header
 
 TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
@@ -109,16 +109,27 @@ def test_every_example_is_shown_and_run() -> None:
 
 
 def test_every_option_is_explained() -> None:
-    """Each option of the plugins stands in services.rst, each one of the commands in commands.rst."""
+    """Each option of a plugin or a command stands on its page."""
     services = (DOCS / "services.rst").read_text()
     for options in (echo.Options(), header.Options()):
         for name in options.longOpt:
             assert f"``--{name.rstrip('=')}" in services, name
+    command = TOP / "twisted_lab" / "cli"
     commands = (DOCS / "commands.rst").read_text()
-    names = re.findall(r'"(--[a-z-]+)"', (TOP / "twisted_lab" / "cli" / "main.py").read_text())
+    names = find_options(command / "main.py")
     assert len(names) > 5
     for name in names:
         assert f"``{name}" in commands, name
+    moving = (DOCS / "filexfer.rst").read_text() + (DOCS / "filexfer-access.rst").read_text()
+    names = find_options(command / "filexfer" / "main.py", command / "filexfer" / "options.py")
+    assert len(names) > 25
+    for name in [*names, *(f"--{name.rstrip('=')}" for name in filexfer.Options().longOpt)]:
+        assert re.search(rf"``{name}[ `]", moving), name
+
+
+def find_options(*sources: Path) -> list[str]:
+    """Give the options, long and short, that a command's sources name."""
+    return [name for source in sources for name in re.findall(r'"(--?[a-z][a-z-]*)"', source.read_text())]
 
 
 def test_changelog_begins_with_this_version() -> None:

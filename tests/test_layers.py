@@ -14,8 +14,24 @@ LAYERS = [
     {"tap*"},
     {"cli*"},
 ]
+#: The rooms of filexfer, likewise; "" is what stands in none of them: the words that all share.
+ROOMS = [{""}, {"messages", "store"}, {"server", "client"}, {"trees"}]
 #: What a layer may import besides ours.
-OUTSIDERS = {"wire*": set[str](), "net*": {"socket", "twisted", "zope"}}
+OUTSIDERS = {
+    "wire*": set[str](),
+    # The last three come with the TLS extra, and only modules that are imported when TLS is asked for have them.
+    "net*": {
+        "hashlib",
+        "ipaddress",
+        "pathlib",
+        "socket",
+        "twisted",
+        "zope",
+        "OpenSSL",
+        "cryptography",
+        "service_identity",
+    },
+}
 
 
 def part(module: str) -> str:
@@ -23,6 +39,12 @@ def part(module: str) -> str:
     _, _, rest = module.partition(".")
     top, dot, _ = rest.partition(".")
     return f"{top}*" if dot or (PACKAGE / top).is_dir() else top
+
+
+def room(module: str) -> str:
+    """Give the room of ``twisted_lab.filexfer.ROOM.MODULE``, as in ROOMS."""
+    top, dot, _ = module.removeprefix("twisted_lab.filexfer.").partition(".")
+    return top if dot or (PACKAGE / "filexfer" / top).is_dir() else ""
 
 
 def floor(name: str) -> int:
@@ -64,6 +86,18 @@ class LayerTests(SynchronousTestCase):
             (importer, imported)
             for importer, imported in imports()
             if is_ours(importer) and is_ours(imported) and floor(part(importer)) < floor(part(imported))
+        ]
+        self.assertEqual(against, [])
+
+    def test_the_rooms_of_filexfer(self) -> None:
+        """The store knows nothing of the wire, and the two sides of it nothing of each other."""
+        rooms = {name: number for number, names in enumerate(ROOMS) for name in names}
+        against = [
+            (importer, imported)
+            for importer, imported in imports()
+            if importer.startswith("twisted_lab.filexfer.") and imported.startswith("twisted_lab.filexfer.")
+            for above, below in [(room(importer), room(imported))]
+            if above != below and rooms[above] <= rooms[below]
         ]
         self.assertEqual(against, [])
 

@@ -6,15 +6,21 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Timer
 
 PATIENCE = 30.0  # seconds that a step may take
 _TWISTD = "from twisted.scripts.twistd import run; run()"
 _LAB = "from twisted_lab.cli.main import main; main()"
-_ADDRESS = re.compile(r"listens on (\S+)")
+_FILEXFER = "from twisted_lab.cli.filexfer.main import main; main()"
+#: What is sent: our own files.
+_PACKAGE = Path(__file__).parents[1]
+_ADDRESS = re.compile(r"listens on (\S+)\n")
 
 
 class UnexpectedError(Exception):
@@ -26,6 +32,7 @@ def run(_arguments: argparse.Namespace) -> int:
     try:
         _show_echo()
         _show_header()
+        _show_filexfer()
     except UnexpectedError as error:
         sys.stderr.write(f"twisted-lab: {error}\n")
         return 1
@@ -48,58 +55,105 @@ def _show_header() -> None:
         _say("The header says how long the content is, so a message arrives whole, in however many reads.")
 
 
+def _show_filexfer() -> None:
+    with tempfile.TemporaryDirectory() as top:
+        served, archive = Path(top, "served"), Path(top, "lab.tar")
+        served.mkdir()
+        with tarfile.open(archive, "w") as file:
+            file.add(_PACKAGE, _PACKAGE.name)
+        with _service("filexfer", "--root", str(served)) as address:
+            connect = ("--connect", f"tcp:{address}")
+            half = archive.stat().st_size // 2
+            _kill_half_way(["put", archive.name, ":", "--limit-rate", str(half), *connect], served, half)
+            receipt = _filexfer(archive.parent, "put", archive.name, ":", *connect)
+            _expect("were there" in receipt, "a transfer that goes on where it stopped", receipt)
+            _filexfer(_PACKAGE.parent, "put", "-r", _PACKAGE.name, ":", *connect)
+            _filexfer(_PACKAGE.parent, "verify", _PACKAGE.name, f":{_PACKAGE.name}", *connect)
+
+
+def _kill_half_way(words: list[str], served: Path, size: int) -> None:
+    """Run a put beside `served`, and kill it when the server has `size` bytes."""
+    _say(f"filexfer {' '.join(words)}")
+    command = [sys.executable, "-c", _FILEXFER, *words]
+    with subprocess.Popen(command, cwd=served.parent) as process:  # noqa: S603  # our own program
+        deadline = time.monotonic() + PATIENCE
+        while sum(path.stat().st_size for path in served.iterdir()) < size:
+            _expect(process.poll() is None and time.monotonic() < deadline, "a transfer that takes 2 s", "another")
+            time.sleep(0.01)
+        process.kill()
+    names = [path.name for path in served.iterdir() if not path.name.startswith(".filexfer-")]
+    _expect(not names, "nothing published", str(names))
+    _say("    killed half-way: nothing is there under its name, and half of it is kept", "")
+
+
 @contextmanager
-def _service(name: str) -> Iterator[str]:
+def _service(name: str, *options: str) -> Iterator[str]:
     """Run ``twistd -n NAME`` on a free port; give its address; end it, and see that it ends."""
-    command = [name, "--listen", "tcp:0:interface=127.0.0.1"]
+    command = [name, *options, "--listen", "tcp:0:interface=127.0.0.1"]
     with (
         tempfile.TemporaryDirectory() as directory,
+        # A file: a pipe that nobody reads would fill up, and hold the service at its next line.
+        Path(directory, "log").open("w+") as log,
         subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", *command],
             cwd=directory,
-            stdout=subprocess.PIPE,
+            stdout=log,
             stderr=subprocess.STDOUT,
-            text=True,
         ) as process,
     ):
         timer = Timer(PATIENCE, process.kill)
         timer.start()
         try:
-            address = _find_address(process)
+            address = _find_address(process, Path(directory, "log"))
             _say(f"twistd -n {' '.join(command)}", f"    listens on {address}")
             yield address
         finally:
             process.terminate()
-            process.communicate()
+            process.wait()
             timer.cancel()
         _expect(process.returncode == -signal.SIGTERM, "an end by SIGTERM", str(process.returncode))
     _say("    stopped when asked to", "")
 
 
-def _find_address(process: "subprocess.Popen[str]") -> str:
-    """Read the service's log up to the line that says where it listens."""
-    log = []
-    for line in process.stdout or ():
-        log.append(line)
-        if match := _ADDRESS.search(line):
+def _find_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Read the service's log until a line says where it listens."""
+    while True:
+        ended = process.poll() is not None
+        text = log.read_text()
+        if match := _ADDRESS.search(text):
             return match[1]
-    raise UnexpectedError("the service didn't start:\n" + "".join(log[-20:]))
+        if ended:
+            raise UnexpectedError("the service didn't start:\n" + "".join(text.splitlines(keepends=True)[-20:]))
+        time.sleep(0.01)
 
 
 def _lab(*arguments: str, content: str = "") -> str:
-    """Run one of our commands and give what it prints."""
+    """Run ``twisted-lab`` and give what it prints."""
     _say(f"twisted-lab {' '.join(arguments)}")
+    return _run(_LAB, *arguments, content=content)
+
+
+def _filexfer(directory: Path, *arguments: str) -> str:
+    """Run ``filexfer`` in `directory`, show what it prints, and give it."""
+    _say(f"filexfer {' '.join(arguments)}")
+    printed = _run(_FILEXFER, *arguments, directory=directory)
+    _say(*(f"    {line}" for line in printed.splitlines()))
+    return printed
+
+
+def _run(program: str, *arguments: str, content: str = "", directory: Path | None = None) -> str:
     try:
         done = subprocess.run(  # noqa: S603  # our own program
-            [sys.executable, "-c", _LAB, *arguments],
+            [sys.executable, "-c", program, *arguments],
             input=content,
             capture_output=True,
             text=True,
+            cwd=directory,
             timeout=PATIENCE,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UnexpectedError(f"twisted-lab {arguments[0]} took longer than {PATIENCE:g} s") from None
+        raise UnexpectedError(f"{arguments[0]} took longer than {PATIENCE:g} s") from None
     _expect(done.returncode == 0, "exit status 0", f"{done.returncode}: {done.stderr}")
     return done.stdout
 

@@ -171,4 +171,6 @@ def from_code(code: str, sentence: str) -> FilexferError:
     return error
 
 
-_BY_CODE = {kind.code: kind for kind in FilexferError.__subclasses__()}
+#: What only a client says of its own side has no meaning from a server.
+_OURS = {SourceChangedError, DisconnectedError}
+_BY_CODE = {kind.code: kind for kind in FilexferError.__subclasses__() if kind not in _OURS}

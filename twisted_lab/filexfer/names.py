@@ -89,6 +89,11 @@ def show_name(name: str) -> str:
     )
 
 
+def show_sentence(sentence: str) -> str:
+    """Give a peer's sentence fit for a terminal; names in it are escaped already, so a backslash stays one."""
+    return "".join(character if character.isprintable() else _escape(character) for character in sentence)
+
+
 def _escape(character: str) -> str:
     number = ord(character)
     if character == "\\":

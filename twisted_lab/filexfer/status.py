@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -16,7 +17,9 @@ class Status:
     A file's facts, of itself where it is a symbolic link.
 
     `size` is in bytes, and 0 for all but regular files; `mtime_ns` in nanoseconds since 1970; `mode` the twelve bits
-    of permissions; `etag` as `etag` gives it. A FIFO, socket or device is of kind "other".
+    of permissions; `etag` as `etag` gives it. A FIFO, socket or device is of kind "other". `target` is what a symbolic
+    link says, wherever that leads; None for all else, and for a link whose text a client couldn't be told: bytes that
+    aren't UTF-8, control characters.
     """
 
     kind: Kind
@@ -24,13 +27,14 @@ class Status:
     mtime_ns: int
     mode: int
     etag: str
+    target: str | None = None
 
     @classmethod
-    def of(cls, result: os.stat_result) -> Self:
-        """Give the facts of what `os.lstat` or `os.fstat` told."""
+    def of(cls, result: os.stat_result, target: str | None = None) -> Self:
+        """Give the facts of what `os.lstat` or `os.fstat` told, and `os.readlink`, if it is a link."""
         kind = _KINDS.get(stat.S_IFMT(result.st_mode), "other")
         size = result.st_size if kind == "file" else 0
-        return cls(kind, size, result.st_mtime_ns, stat.S_IMODE(result.st_mode), etag(result))
+        return cls(kind, size, result.st_mtime_ns, stat.S_IMODE(result.st_mode), etag(result), target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,12 @@ def etag(result: os.stat_result) -> str:
     """
     facts = f"{result.st_ino} {result.st_size} {result.st_mtime_ns} {result.st_ctime_ns}"
     return hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()
+
+
+def target_on_disk(raw: bytes) -> str | None:
+    """Give what a symbolic link says as a client can be told it; None if it can't."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text and not any(unicodedata.category(character) == "Cc" for character in text) else None

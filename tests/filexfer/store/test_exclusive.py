@@ -3,20 +3,20 @@
 import errno
 import os
 
-from tests.filexfer.store.trees import TreeTestCase, read
+from tests.filexfer.store.trees import ABSENT, TreeTestCase, read
 from twisted_lab.filexfer.errors import BadNameError, ExistsError
 from twisted_lab.filexfer.store import exclusive
 
 
 class ExclusiveTests(TreeTestCase):
-    """`rename_exclusively`, by way of `Root.rename`."""
+    """`rename_exclusively`, by way of `Store.rename`."""
 
     def test_nothing_is_replaced(self) -> None:
         """A file, a directory and a link that leads nowhere each keep their name."""
         (self.inside / "link").symlink_to("nowhere")
         for name in ("f", "d", "link"):
-            self.assertRaises(ExistsError, self.root.rename, ("spare",), (name,), replace=False)
-        self.root.rename(("spare",), ("d", "spare"), replace=False)
+            self.assertRaises(ExistsError, self.store.rename, ("spare",), (name,), ABSENT)
+        self.store.rename(("spare",), ("d", "spare"), ABSENT)
         self.assertEqual(read(self.root, ("d", "spare")), b"spare")
 
     def test_where_the_kernel_can_not(self) -> None:
@@ -27,22 +27,22 @@ class ExclusiveTests(TreeTestCase):
                 raise OSError(number, os.strerror(number))
 
             self.patch(exclusive, "_renameat2", fail)
-            self.assertRaises(ExistsError, self.root.rename, ("spare",), ("f",), replace=False)
-            self.root.rename(("spare",), ("d", "spare"), replace=False)
+            self.assertRaises(ExistsError, self.store.rename, ("spare",), ("f",), ABSENT)
+            self.store.rename(("spare",), ("d", "spare"), ABSENT)
             self.assertFalse((self.inside / "spare").exists())
-            self.root.rename(("d", "spare"), ("spare",), replace=False)
-        self.assertRaises(BadNameError, self.root.rename, ("d",), ("e",), replace=False)
+            self.store.rename(("d", "spare"), ("spare",), ABSENT)
+        self.assertRaises(BadNameError, self.store.rename, ("d",), ("e",), ABSENT)
         self.assertEqual(read(self.root, ("d", "f")), b"inside")
 
     def test_without_the_function(self) -> None:
         """An old C library has no renameat2; files are renamed all the same."""
         self.patch(exclusive, "_libc", object())
-        self.root.rename(("spare",), ("d", "spare"), replace=False)
+        self.store.rename(("spare",), ("d", "spare"), ABSENT)
         self.assertEqual(read(self.root, ("d", "spare")), b"spare")
 
     def test_links_are_moved_as_links(self) -> None:
         """A link to the outside is moved itself, in two steps as in one; what it leads to gets no second name."""
         self.patch(exclusive, "_libc", object())
         (self.inside / "link").symlink_to(self.outside / "f")
-        self.root.rename(("link",), ("moved",), replace=False)
+        self.store.rename(("link",), ("moved",), ABSENT)
         self.assertEqual((self.inside / "moved").readlink(), self.outside / "f")

@@ -1,34 +1,43 @@
-"""A put publishes the whole file or nothing: whatever step fails, and wherever the process dies."""
+"""Files are staged beside their target, and published whole, in one step."""
 
-import errno
+import contextlib
 import fcntl
-import hashlib
 import os
-import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from tests.filexfer.store.faults import KILLED, NEW, TARGET, Fault, faulty_put, put
+from tests.filexfer.store.faults import Fault, injected
 from tests.filexfer.store.trees import TreeTestCase, names, read
+from twisted_lab.filexfer.conditions import ANYWAY, Condition, Durability
 from twisted_lab.filexfer.errors import (
+    AccessError,
     BusyError,
     ChangedError,
     ExistsError,
-    FilexferError,
     InputOutputError,
     IsDirectoryError,
-    NoSpaceError,
     NotDirectoryError,
     NotFoundError,
+    NotRegularFileError,
 )
-from twisted_lab.filexfer.store.staging import Condition, Durability, Staged
+from twisted_lab.filexfer.names import Name
+from twisted_lab.filexfer.store import locking, staging
+from twisted_lab.filexfer.store.root import Root
+from twisted_lab.filexfer.store.staging import Staged, write_at
 
-ANYWAY = Condition()
-DURABLE = Durability.DIRECTORY
-MOST_STEPS = 40
+TARGET = ("d", "f")
+NEW = b"new content, longer than the old one"
+FACTS = {"mtime_ns": 0, "mode": 0o644}
+
+
+def put(
+    root: Root, condition: Condition = ANYWAY, durability: Durability = Durability.DIRECTORY, target: Name = TARGET
+) -> None:
+    """Put NEW at `target`."""
+    with Staged(root, target, size=len(NEW)) as staged:
+        write_at(staged.descriptor, [NEW], 0)
+        staged.publish(mtime_ns=0, mode=0o644, condition=condition, durability=durability)
 
 
 class StagedTests(TreeTestCase):
@@ -60,12 +69,10 @@ class StagedTests(TreeTestCase):
         with Staged(self.root, TARGET, size=len(NEW)) as staged:
             os.write(staged.descriptor, NEW[:7])
         with Staged(self.root, TARGET, size=len(NEW)) as staged:
-            self.assertEqual(staged.offset, 7)
-            digest = hashlib.sha256()
-            staged.feed_left_over(digest.update)
-            self.assertEqual(digest.digest(), hashlib.sha256(NEW[:7]).digest())
+            self.assertEqual((staged.found, staged.offset), (7, 7))
+            self.assertEqual([staged.read_left_over(position, 4) for position in (0, 4, 7)], [NEW[:4], NEW[4:7], b""])
             os.ftruncate(staged.descriptor, 3)
-            self.assertRaises(InputOutputError, staged.feed_left_over, digest.update)
+            self.assertRaises(InputOutputError, staged.read_left_over, 3, 4)
         for target, size, owner in ((TARGET, 99, ""), (("d", "g"), len(NEW), ""), (TARGET, len(NEW), "eve")):
             with Staged(self.root, target, size=size, owner=owner) as staged:
                 self.assertEqual(staged.offset, 0)
@@ -77,7 +84,7 @@ class StagedTests(TreeTestCase):
         with Staged(self.root, TARGET, size=3) as staged:
             os.write(staged.descriptor, b"four")
         with Staged(self.root, TARGET, size=3) as staged:
-            self.assertEqual((staged.offset, os.fstat(staged.descriptor).st_size), (0, 0))
+            self.assertEqual((staged.found, staged.offset, os.fstat(staged.descriptor).st_size), (4, 0, 0))
 
     def test_one_at_a_time(self) -> None:
         """A second put of the same file is told so; when the first is over, it may."""
@@ -113,21 +120,40 @@ class StagedTests(TreeTestCase):
 
     def test_absent(self) -> None:
         """A put that wants the name free replaces nothing, and can be tried again under another name."""
-        self.assertRaises(ExistsError, put, self.root, Condition(absent=True), DURABLE)
+        self.assertRaises(ExistsError, put, self.root, Condition(absent=True))
         self.assertEqual(read(self.root, TARGET), b"inside")
-        self.root.remove(TARGET)
-        put(self.root, Condition(absent=True), DURABLE)
+        self.store.remove(TARGET)
+        put(self.root, Condition(absent=True))
         self.assertEqual(read(self.root, TARGET), NEW)
+
+    def test_absent_to_the_last(self) -> None:
+        """Another program, which knows no lock, can't come between the look and the rename either."""
+        self.patch(staging, "check_condition", lambda *_: None)
+        self.assertRaises(ExistsError, put, self.root, Condition(absent=True))
+        self.assertEqual(read(self.root, TARGET), b"inside")
+
+    def test_locked(self) -> None:
+        """Nothing is published while another holds the directory; the file stays staged."""
+        seconds = iter(range(1000))
+        self.patch(locking, "time", SimpleNamespace(monotonic=lambda: next(seconds), sleep=lambda _: None))
+        other = os.open(self.inside / "d", os.O_RDONLY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            self.assertRaises(BusyError, put, self.root)
+        finally:
+            os.close(other)
+        self.assertEqual(read(self.root, TARGET), b"inside")
+        self.assertEqual([path.read_bytes() for path in self.reserved()], [NEW])
 
     def test_etag(self) -> None:
         """A put that wants a certain file there replaces that one only."""
         etag = self.root.stat(TARGET).etag
         (self.inside / "d" / "f").write_text("another")
-        self.assertRaises(ChangedError, put, self.root, Condition(etag=etag), DURABLE)
+        self.assertRaises(ChangedError, put, self.root, Condition(etag=etag))
         self.assertEqual(read(self.root, TARGET), b"another")
-        put(self.root, Condition(etag=self.root.stat(TARGET).etag), DURABLE)
-        self.root.remove(TARGET)
-        self.assertRaises(ChangedError, put, self.root, Condition(etag=etag), DURABLE)
+        put(self.root, Condition(etag=self.root.stat(TARGET).etag))
+        self.store.remove(TARGET)
+        self.assertRaises(ChangedError, put, self.root, Condition(etag=etag))
 
     def test_durability(self) -> None:
         """As much is brought to the disk as was asked for, in the order that is safe: the data before the name."""
@@ -136,8 +162,9 @@ class StagedTests(TreeTestCase):
             (Durability.FILE, ["fchmod", "utime", "fsync", "rename"]),
             (Durability.DIRECTORY, ["fchmod", "utime", "fsync", "rename", "fsync"]),
         ):
-            fault = Fault(0, lambda: None)
-            faulty_put(self.root, fault, ANYWAY, durability)
+            fault = Fault()
+            with injected(fault):
+                put(self.root, ANYWAY, durability)
             self.assertEqual([step for step in fault.taken if step in order], order)
 
     def test_where_nothing_can_be_put(self) -> None:
@@ -153,70 +180,96 @@ class StagedTests(TreeTestCase):
             staged.publish(mtime_ns=0, mode=0o644)
         self.assertEqual(self.root.stat(("d", "to")).kind, "file")
 
+    def test_the_usual_facts(self) -> None:
+        """A file that comes without time and permissions gets those of a new one."""
+        with Staged(self.root, TARGET, size=0) as staged:
+            os.utime(staged.descriptor, (0, 0))
+            status = staged.publish()
+        self.assertEqual(status.mode, 0o644)
+        self.assertGreater(status.mtime_ns, 0)
 
-class FaultTests(TreeTestCase):
-    """Every step of a put fails, or kills: the old file is there or the new one, whole; a rerun succeeds."""
+    def test_half_an_exclusive_rename(self) -> None:
+        """Where a process died between link and unlink, the staged file is the published one: it isn't written to."""
+        with Staged(self.root, TARGET, size=6) as staged:
+            os.write(staged.descriptor, b"secret")
+        (half,) = self.reserved()
+        (self.inside / "d" / "f").unlink()
+        os.link(half, self.inside / "d" / "f")
+        with Staged(self.root, TARGET, size=6) as staged:
+            self.assertEqual(staged.found, 0)
+            os.write(staged.descriptor, b"public")
+            self.assertEqual(read(self.root, TARGET), b"secret")
+            staged.publish()
+        self.assertEqual(read(self.root, TARGET), b"public")
 
-    def check(self, before: bytes | None) -> None:
-        """See that the target is whole, that nothing else can be seen, and that a rerun succeeds."""
-        path = self.inside.joinpath(*TARGET)
-        self.assertIn(path.read_bytes() if path.exists() else None, (before, NEW))
-        self.assertLessEqual({*names(self.root, ("d",))}, {"b", "f"})
-        put(self.root, ANYWAY, DURABLE)
-        self.assertEqual(path.read_bytes(), NEW)
-        self.assertEqual([*self.inside.rglob(".filexfer-*")], [])
+    def test_left_over_of_a_read_only_file(self) -> None:
+        """A put that died when it had set the permissions already, which forbid to write, can be gone on with."""
+        with Staged(self.root, TARGET, size=4) as staged:
+            os.write(staged.descriptor, b"half")
+            os.fchmod(staged.descriptor, 0o400)
+            self.patch(staging, "os", SimpleNamespace(**{**vars(os), "open": self.obey_permissions}))
+            self.assertRaises(BusyError, Staged, self.root, TARGET, size=4)
+            self.assertEqual([path.stat().st_mode & 0o777 for path in self.reserved()], [0o400])
+        with Staged(self.root, TARGET, size=4) as staged:
+            self.assertEqual(staged.found, 4)
+            staged.discard()
 
-    def prepare(self, before: bytes | None, left_over: bytes) -> None:
-        """Set the target, and what an earlier put left behind."""
-        path = self.inside.joinpath(*TARGET)
-        path.unlink(missing_ok=True)
-        if before is not None:
-            path.write_bytes(before)
-        if left_over:
-            with Staged(self.root, TARGET, size=len(NEW)) as staged:
-                os.write(staged.descriptor, left_over)
+    def test_directory_that_is_read_only(self) -> None:
+        """Where no file may be made, that is what is said."""
 
-    def situations(self) -> list[tuple[bytes | None, bytes]]:
-        """Give what may be there before: target and left-over; the last isn't a beginning of the new content."""
-        return [(b"old", b""), (None, b""), (b"old", NEW[:5]), (None, NEW[:25]), (b"old", b"other bytes")]
+        def refuse(path: bytes, flags: int, *arguments: int, **options: int) -> int:
+            if flags & os.O_CREAT:
+                raise PermissionError(13, "Permission denied")
+            return os.open(path, flags, *arguments, **options)
 
-    def test_every_step_fails(self) -> None:
-        """For each step of each kind of put, and each error: a typed error, and nothing half done."""
-        tried = 0
-        for number, expected in ((errno.ENOSPC, NoSpaceError), (errno.EIO, InputOutputError)):
-            for before, left_over in self.situations():
-                for step in range(1, MOST_STEPS):
-                    self.prepare(before, left_over)
-                    fault = Fault(step, partial(self.fail_with, number))
-                    condition = Condition(absent=before is None)
-                    error: Exception | None = None
-                    try:
-                        faulty_put(self.root, fault, condition, DURABLE)
-                    except (FilexferError, OSError) as raised:
-                        error = raised
-                    self.check(before)
-                    if len(fault.taken) < step:
-                        self.assertIs(error, None)
-                        break
-                    # The content is written by the caller, who gets what the kernel says.
-                    self.assertIsInstance(error, OSError if fault.taken[step - 1] == "pwrite" else expected)
-                    tried += 1
-                self.assertLess(step, MOST_STEPS - 1)
-        self.assertGreater(tried, 100)
+        self.patch(staging, "os", SimpleNamespace(**{**vars(os), "open": refuse}))
+        self.assertRaises(AccessError, Staged, self.root, TARGET, size=4)
 
-    def test_the_process_dies_at_every_step(self) -> None:
-        """For each step: the process is gone there, with all its locks; nothing half done, and a rerun succeeds."""
-        for before, left_over in self.situations()[:4]:
-            for step in range(1, MOST_STEPS):
-                self.prepare(before, left_over)
-                command = [sys.executable, "-m", "tests.filexfer.store.faults", str(self.inside), str(step)]
-                status = subprocess.run(command, check=False, cwd=Path(__file__).parents[2]).returncode
-                self.assertIn(status, (0, KILLED))
-                self.check(before)
-                if status == 0:
-                    break
-            self.assertLess(step, MOST_STEPS - 1)
+    def obey_permissions(self, path: bytes, flags: int, *arguments: int, **options: int) -> int:
+        """Open as the kernel does for those who aren't root."""
+        with contextlib.suppress(FileNotFoundError):
+            mode = os.stat(path, dir_fd=options["dir_fd"]).st_mode
+            if flags & os.O_RDWR and not mode & 0o200:
+                raise PermissionError(13, "Permission denied")
+        return os.open(path, flags, *arguments, **options)
 
-    def fail_with(self, number: int) -> None:
-        """Fail as the kernel does."""
-        raise OSError(number, os.strerror(number))
+    def test_what_was_put_in_its_place(self) -> None:
+        """A link that somebody put where a left-over file would be isn't followed."""
+        with Staged(self.root, TARGET, size=4):
+            (path,) = self.reserved()
+        path.unlink()
+        path.symlink_to(self.outside / "f")
+        self.assertRaises(NotRegularFileError, Staged, self.root, TARGET, size=4)
+
+
+class WriteTests(TreeTestCase):
+    """`write_at`."""
+
+    def write(self, pieces: list[bytes], position: int, most: int = 2**20) -> bytes:
+        """Write to a file of ten dots, of which the kernel takes `most` bytes at once; give what is in it then."""
+        path = self.inside / "f"
+        path.write_bytes(b"." * 10)
+
+        def pwritev(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+            return os.pwrite(descriptor, b"".join(buffers)[:most], offset)
+
+        system = {**vars(os)} if most == 2**20 else {**vars(os), "pwritev": pwritev}
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            with mock.patch.object(staging, "os", SimpleNamespace(**system)):
+                write_at(descriptor, pieces, position)
+        finally:
+            os.close(descriptor)
+        return path.read_bytes()
+
+    def test_pieces(self) -> None:
+        """All pieces are written, in order, empty ones and as many as one likes among them."""
+        self.assertEqual(self.write([b"ab", b"", b"c"], 3), b"...abc....")
+        self.assertEqual(self.write([], 3), b"." * 10)
+        many = [b"%d" % (number % 10) for number in range(2500)]
+        self.assertEqual(self.write(many, 0), b"".join(many))
+
+    def test_short_writes(self) -> None:
+        """What the kernel takes in parts, cut anywhere, arrives whole."""
+        for most in range(1, 8):
+            self.assertEqual(self.write([b"ab", b"cde", b"", b"fg"], 1, most), b".abcdefg..")

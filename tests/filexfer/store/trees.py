@@ -1,5 +1,7 @@
 """A served directory with a neighbour that nobody may reach."""
 
+import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -8,10 +10,19 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_lab.filexfer.conditions import Condition, Durability
+from twisted_lab.filexfer.errors import FilexferError
 from twisted_lab.filexfer.names import Name
+from twisted_lab.filexfer.receipt import Receipt
+from twisted_lab.filexfer.small_file import SmallFile
+from twisted_lab.filexfer.store.listing import read_page
 from twisted_lab.filexfer.store.root import Root
+from twisted_lab.filexfer.store.store import Store
 
-Operation = Callable[[Root, Name], object]
+Operation = Callable[[Store, Name], object]
+
+ANYWAY = Condition()
+ABSENT = Condition(absent=True)
 
 
 def read(root: Root, name: Name) -> bytes:
@@ -22,21 +33,68 @@ def read(root: Root, name: Name) -> bytes:
 
 def names(root: Root, name: Name) -> list[str | None]:
     """Give what a client can name in the directory `name`, and None for each thing that it can't."""
-    with root.list(name) as entries:
-        return [entry.name for entry in entries]
+    page = read_page(root, name, "", 4096)
+    return [*(entry.name for entry in page.entries), *[None] * page.unnameable]
 
 
-#: Everything that can be asked of a root about one name.
+def get(store: Store, name: Name) -> bytes:
+    """Give the content of the file `name`, as it is sent."""
+    with contextlib.closing(store.open(name, algorithm="sha-256")) as outgoing:
+        content = b"".join(iter(lambda: outgoing.read(4), b""))
+        outgoing.finish()
+        return content
+
+
+def digest(store: Store, name: Name) -> str:
+    """Give the digest of the file `name`."""
+    with contextlib.closing(store.open(name, algorithm="sha-256")) as outgoing:
+        while outgoing.hash(4):
+            pass
+        return outgoing.finish()
+
+
+def sha256(content: bytes) -> str:
+    """Give the digest of `content`."""
+    return f"sha-256:{hashlib.sha256(content).hexdigest()}"
+
+
+def put(store: Store, name: Name, content: bytes = b"put", condition: Condition = ANYWAY) -> Receipt:
+    """Put a file."""
+    with contextlib.closing(store.receive(name, size=len(content), algorithm="sha-256")) as incoming:
+        incoming.restart()
+        incoming.write([content])
+        return incoming.finish(
+            sha256(content), mtime_ns=0, mode=0o644, condition=condition, durability=Durability.MEMORY
+        )
+
+
+def put_small(store: Store, name: Name, content: bytes = b"put") -> Receipt:
+    """Put a file as one of a group."""
+    (outcome,) = store.receive_small([SmallFile(name, content, sha256(content), 0, 0o644)], Durability.MEMORY)
+    if isinstance(outcome, FilexferError):
+        raise outcome
+    return outcome
+
+
+#: Everything that can be asked of a store about one name.
 OPERATIONS: dict[str, Operation] = {
-    "stat": Root.stat,
-    "read": read,
-    "list": names,
-    "make_directory": Root.make_directory,
-    "remove": Root.remove,
-    "rename from": lambda root, name: root.rename(name, ("moved",)),
-    "rename to": lambda root, name: root.rename(("spare",), name),
-    "rename to a free name": lambda root, name: root.rename(("spare",), name, replace=False),
+    "stat": Store.stat,
+    "get": get,
+    "digest": digest,
+    "page": lambda store, name: store.page(name, "", 10),
+    "make_directory": Store.make_directory,
+    "make_directory with parents": lambda store, name: store.make_directory(name, parents=True),
+    "make_symlink": lambda store, name: store.make_symlink(name, "spare", ANYWAY),
+    "make_symlink at a free name": lambda store, name: store.make_symlink(name, "spare", ABSENT),
+    "remove": Store.remove,
+    "rename from": lambda store, name: store.rename(name, ("moved",), ANYWAY),
+    "rename to": lambda store, name: store.rename(("spare",), name, ANYWAY),
+    "rename to a free name": lambda store, name: store.rename(("spare",), name, ABSENT),
+    "put": put,
+    "put small": put_small,
 }
+#: Those that make the directories on the way.
+MAKERS = ("make_directory with parents", "put small")
 
 
 def descriptors() -> int:
@@ -57,7 +115,8 @@ def snapshot(path: Path) -> list[object]:
 
 class TreeTestCase(SynchronousTestCase):
     """
-    `self.root` serves `self.inside`; `self.outside` beside it has files of the same names and must stay as it is.
+    `self.root`, and `self.store` with it, serves `self.inside`; `self.outside` beside it has files of the same names
+    and must stay as it is.
 
     So must the number of open descriptors, whatever the test did.
     """
@@ -74,6 +133,7 @@ class TreeTestCase(SynchronousTestCase):
         (self.inside / "spare").write_text("spare")
         self._outside = snapshot(self.outside)
         self.root = Root(self.inside)
+        self.store = Store(self.root)
 
     def tearDown(self) -> None:
         """Check that nothing outside was touched and no descriptor was left open."""

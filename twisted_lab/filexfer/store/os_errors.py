@@ -28,8 +28,8 @@ _MEANINGS: dict[int, tuple[type[FilexferError], str]] = {
     # A socket, or a device without a driver.
     errno.ENXIO: (NotRegularFileError, "it isn't a regular file"),
     errno.ENODEV: (NotRegularFileError, "it isn't a regular file"),
-    errno.EACCES: (AccessError, "the server has no permission"),
-    errno.EPERM: (AccessError, "the server has no permission"),
+    errno.EACCES: (AccessError, "no permission"),
+    errno.EPERM: (AccessError, "no permission"),
     errno.EROFS: (AccessError, "the file system is read-only"),
     errno.ENOSPC: (NoSpaceError, "the file system is full"),
     errno.EDQUOT: (NoSpaceError, "the quota of the file system is used up"),

@@ -24,14 +24,13 @@ from types import TracebackType
 from typing import Self
 
 from twisted_lab.filexfer.errors import BadNameError, InputOutputError, IsDirectoryError, NotRegularFileError
-from twisted_lab.filexfer.names import Name, check_name, component_on_disk, is_reserved, show_name
-from twisted_lab.filexfer.status import Entry, Status
-from twisted_lab.filexfer.store.exclusive import rename_exclusively
+from twisted_lab.filexfer.names import Name, check_name, show_name
+from twisted_lab.filexfer.status import Status, target_on_disk
+from twisted_lab.filexfer.store.directory_sync import DirectorySync
 from twisted_lab.filexfer.store.os_errors import from_os_error
 
 # O_PATH asks for no permission to read, only to pass through, as paths do.
 _PASS = (os.O_PATH if sys.platform == "linux" else os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: to open a FIFO would wait for its writer, for ever.
 _READ_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -41,7 +40,7 @@ class Root:
     A directory by its descriptor: all names are relative to it, wherever it is moved to.
 
     Names are checked again here, so that one that wasn't parsed leads nowhere. Every operation raises `FilexferError`,
-    in its kinds, and no other; none follows a symbolic link. What is reserved is refused, and not listed.
+    in its kinds, and no other; none follows a symbolic link. What is reserved is refused.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[str]) -> None:
@@ -51,6 +50,8 @@ class Root:
         except OSError as error:
             raise from_os_error(error, show_name(os.fsdecode(path))) from error
         self._open = True
+        #: What all who change this root share, so that its directories are brought to the disk for many at once.
+        self.directory_sync = DirectorySync()
         # Without it, a thread could take the descriptor's number after another closed it, and serve what has it now.
         self._lock = threading.Lock()
 
@@ -77,7 +78,7 @@ class Root:
         It can't be read or fsynced: open ``.`` relative to it for that.
         """
         check_name(name)
-        with _typed(name):
+        with typed(name):
             descriptor = self._walk(name)
         try:
             yield descriptor
@@ -94,7 +95,7 @@ class Root:
         check_name(name)
         if not name:
             raise BadNameError("that is the root itself; it can be listed and looked at, no more")
-        with _typed(name[:-1]):
+        with typed(name[:-1]):
             parent = self._walk(name[:-1])
         try:
             yield parent, name[-1].encode()
@@ -104,70 +105,24 @@ class Root:
     def stat(self, name: Name) -> Status:
         """Give the facts of `name`, of the link itself if it is one."""
         if not name:
-            with self.open_directory(name) as directory, _typed(name):
+            with self.open_directory(name) as directory, typed(name):
                 return Status.of(os.fstat(directory))
-        with self.open_parent(name) as (parent, last), _typed(name):
-            return Status.of(os.stat(last, dir_fd=parent, follow_symlinks=False))
+        with self.open_parent(name) as (parent, last), typed(name):
+            return status_at(parent, last)
 
     def open_file(self, name: Name) -> int:
         """Open the regular file `name` for reading and give its descriptor, which is the caller's to close."""
-        with self.open_parent(name) as (parent, last), _typed(name):
+        with self.open_parent(name) as (parent, last), typed(name):
             # To open a device can do something (rewind a tape), so what isn't a file is refused before ...
-            check_regular(os.stat(last, dir_fd=parent, follow_symlinks=False), name)
+            check_regular(os.stat(last, dir_fd=parent, follow_symlinks=False), show(name))
             descriptor = os.open(last, _READ_FILE, dir_fd=parent)
             try:
                 # ... and after, for it may have been swapped in between.
-                check_regular(os.fstat(descriptor), name)
+                check_regular(os.fstat(descriptor), show(name))
             except BaseException:
                 os.close(descriptor)
                 raise
             return descriptor
-
-    @contextmanager
-    def list(self, name: Name) -> Iterator[Iterator[Entry]]:
-        """
-        Give an iterator of what is in the directory `name`, for the time of a ``with``, in the order of the disk.
-
-        It reads as it goes and holds a few entries (the kernel's 32 KiB), however many there are. Changes under way
-        may be seen or not. It is for one thread at a time.
-        """
-        with self.open_directory(name) as directory, _typed(name):
-            reader = os.open(b".", _READ_DIRECTORY, dir_fd=directory)
-        try:
-            with os.scandir(reader) as scan:
-                yield _entries(scan, name)
-        finally:
-            os.close(reader)
-
-    def make_directory(self, name: Name) -> None:
-        """Make the directory `name`, with the permissions that the process's umask leaves."""
-        with self.open_parent(name) as (parent, last), _typed(name):
-            os.mkdir(last, dir_fd=parent)
-
-    def rename(self, source: Name, target: Name, *, replace: bool = True) -> None:
-        """
-        Rename a file, directory or link; without `replace`, `ExistsError` if there is anything at `target`.
-
-        To replace is as in rename(2): a file replaces a file, a directory an empty one; two hard links of one file
-        stay both.
-        """
-        with (
-            self.open_parent(source) as (source_fd, source_last),
-            self.open_parent(target) as (target_fd, target_last),
-            _typed(source, target),
-        ):
-            if replace:
-                os.rename(source_last, target_last, src_dir_fd=source_fd, dst_dir_fd=target_fd)
-            else:
-                rename_exclusively(source_fd, source_last, target_fd, target_last)
-
-    def remove(self, name: Name) -> None:
-        """Remove an empty directory, or anything else: a file, a link, not what it leads to."""
-        with self.open_parent(name) as (parent, last), _typed(name):
-            if stat.S_ISDIR(os.stat(last, dir_fd=parent, follow_symlinks=False).st_mode):
-                os.rmdir(last, dir_fd=parent)
-            else:
-                os.unlink(last, dir_fd=parent)
 
     def _walk(self, name: Name) -> int:
         """Give a new descriptor of the directory `name`; two are open at most."""
@@ -184,37 +139,35 @@ class Root:
         return here
 
 
-def _entries(scan: Iterator[os.DirEntry[str]], name: Name) -> Iterator[Entry]:
-    with _typed(name):
-        for found in scan:
-            # The bytes on the disk: Python decoded them by the locale, which needn't be UTF-8.
-            raw = os.fsencode(found.name)
-            shown = raw.decode(errors="surrogateescape")
-            if is_reserved(shown):
-                continue
-            try:
-                result = found.stat(follow_symlinks=False)
-            except FileNotFoundError:  # removed since
-                continue
-            yield Entry(component_on_disk(raw), show_name(shown), Status.of(result))
+def status_at(directory: int, last: bytes) -> Status:
+    """Give the facts of what has the name `last` in the directory with that descriptor; `OSError` if nothing has."""
+    result = os.stat(last, dir_fd=directory, follow_symlinks=False)
+    if not stat.S_ISLNK(result.st_mode):
+        return Status.of(result)
+    try:
+        target = target_on_disk(os.readlink(last, dir_fd=directory))
+    except OSError:  # replaced since by something else, or removed
+        target = None
+    return Status.of(result, target)
 
 
-def check_regular(result: os.stat_result, name: Name) -> None:
-    """Refuse, with an error that names its kind, what isn't a regular file."""
+def check_regular(result: os.stat_result, shown: str) -> None:
+    """Refuse, with an error that says what it is, what isn't a regular file; `shown` is its name, fit to print."""
     if stat.S_ISDIR(result.st_mode):
-        raise IsDirectoryError(f"{_show(name)}: it is a directory")
+        raise IsDirectoryError(f"{shown}: it is a directory")
     if not stat.S_ISREG(result.st_mode):
-        raise NotRegularFileError(f"{_show(name)}: it isn't a regular file")
+        raise NotRegularFileError(f"{shown}: it isn't a regular file")
 
 
-def _show(name: Name) -> str:
+def show(name: Name) -> str:
+    """Give `name` fit to print, the root's own too."""
     return show_name("/".join(name)) if name else "the root"
 
 
 @contextmanager
-def _typed(*names: Name) -> Iterator[None]:
+def typed(*names: Name) -> Iterator[None]:
     """Turn what the kernel says of `names` into our own errors."""
     try:
         yield
     except OSError as error:
-        raise from_os_error(error, " to ".join(map(_show, names))) from error
+        raise from_os_error(error, " to ".join(map(show, names))) from error

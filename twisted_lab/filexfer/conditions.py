@@ -1,0 +1,24 @@
+"""What is asked of a publication: what must hold for it, and what is on the disk after it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Durability(Enum):
+    """What is on the disk for sure once a file is published."""
+
+    MEMORY = "memory"
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold at the moment of publishing: nothing has the name (`absent`), or its file has that `etag`."""
+
+    absent: bool = False
+    etag: str | None = None
+
+
+#: Nothing must hold.
+ANYWAY = Condition()

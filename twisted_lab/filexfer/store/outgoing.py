@@ -1,0 +1,121 @@
+"""A file on its way out: read and hashed piece by piece, and watched for change."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from twisted_lab.filexfer.digests import Digest
+from twisted_lab.filexfer.errors import ChangedError, SourceChangedError
+from twisted_lab.filexfer.status import Status
+from twisted_lab.filexfer.store.os_errors import from_os_error
+from twisted_lab.filexfer.store.root import check_regular
+
+#: Bytes read at once to be hashed only: enough for BLAKE3's speed, and it stays in the processor's cache.
+_PIECE = 2**18
+
+
+class Outgoing:
+    """
+    A part of a regular file that is read once, from its beginning to its end; for one thread at a time.
+
+    `status` is what the file was when it was opened. `length` bytes from `offset` on are given; whoever sends them from
+    `descriptor` itself, which has no position of its own to be minded, has them hashed by `hash`.
+
+    A file isn't mapped into memory to be hashed: if it became shorter, the process would die of SIGBUS.
+    """
+
+    def __init__(self, descriptor: int, shown: str, algorithm: str, offset: int = 0, count: int | None = None) -> None:
+        """
+        Take over `descriptor`, open for reading, of the file that is `shown`, a name fit to print.
+
+        `count` is the most bytes that are given; None for all. Raises `ChangedError` if the file ends before `offset`,
+        `IsDirectoryError` or `NotRegularFileError` for what has no content, `UnsupportedError` for an `algorithm` that
+        isn't known; the descriptor is closed then.
+        """
+        self.descriptor = descriptor
+        self.offset = offset
+        self._shown = shown
+        self._given = 0
+        self._buffer: memoryview | None = None
+        self._closed = False
+        try:
+            self._digest = Digest(algorithm)
+            self.status = self._look()
+            self.length = self._measure(count)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, most: int) -> bytes:
+        """
+        Give the next bytes, at most `most` (one or more) of them, hashed; none only at the end.
+
+        Raises `SourceChangedError` if the file became shorter, and what reading raises.
+        """
+        wanted = min(most, self.length - self._given)
+        if not wanted:
+            return b""
+        with self._typed():
+            data = os.pread(self.descriptor, wanted, self.offset + self._given)
+        self._take(data, len(data))
+        return data
+
+    def hash(self, most: int) -> bool:
+        """Hash the next bytes, at most `most` (one or more), without giving them; tell whether more follow."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(min(_PIECE, self.length)))
+        end = min(self._given + most, self.length)
+        while self._given < end:
+            piece = self._buffer[: end - self._given]
+            with self._typed():
+                count = os.preadv(self.descriptor, [piece], self.offset + self._given)
+            self._take(piece[:count], count)
+        return self._given < self.length
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was given so far, as text."""
+        return self._digest.text
+
+    def finish(self) -> str:
+        """
+        Give the digest of all that was given, as text.
+
+        `SourceChangedError` if the file isn't what it was when it was opened: it was written to, replaced, renamed or
+        removed, or its permissions or times were changed. Then what was given may be of no one state of it.
+        """
+        if self._look().etag != self.status.etag:
+            raise SourceChangedError(f"{self._shown}: it changed while it was read")
+        return self.digest
+
+    def close(self) -> None:
+        """Let go of the file, if that wasn't done yet."""
+        if not self._closed:
+            self._closed = True
+            with self._typed():
+                os.close(self.descriptor)
+
+    def _look(self) -> Status:
+        with self._typed():
+            result = os.fstat(self.descriptor)
+        check_regular(result, self._shown)
+        return Status.of(result)
+
+    def _measure(self, count: int | None) -> int:
+        left = self.status.size - self.offset
+        if left < 0:
+            raise ChangedError(f"{self._shown}: it ends after {self.status.size} bytes, before {self.offset}")
+        return left if count is None else min(count, left)
+
+    def _take(self, data: bytes | memoryview, count: int) -> None:
+        if not count:
+            raise SourceChangedError(f"{self._shown}: it became shorter while it was read")
+        self._digest.update(data)
+        self._given += count
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise from_os_error(error, self._shown) from error

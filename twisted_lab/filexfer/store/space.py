@@ -1,0 +1,52 @@
+"""
+Blocks of the disk, reserved before the bytes come that fill them: a full disk is reported first, not last.
+
+fallocate(2) reserves them beyond the file's end, and doesn't change its size, by which a resume knows how much is
+there. File systems that can't do that are asked how much is free, which promises nothing but refuses the hopeless.
+"""
+
+import ctypes
+import errno
+import os
+
+#: linux/falloc.h
+_KEEP_SIZE = 1
+#: What a kernel or a file system says that can't.
+_UNKNOWN = {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+# Where off_t has 32 bits, the one that takes 64 has a name of its own.
+_fallocate = getattr(_libc, "fallocate64", None) or getattr(_libc, "fallocate", None)
+if _fallocate is not None:
+    _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+
+
+def reserve(descriptor: int, offset: int, count: int) -> None:
+    """
+    Reserve blocks for `count` bytes, at least 1, from `offset` on; `OSError`, ENOSPC, if there aren't so many.
+
+    After an error some may be reserved: `give_back` frees them.
+    """
+    try:
+        _reserve(descriptor, offset, count)
+    except OSError as error:
+        if error.errno not in _UNKNOWN:
+            raise
+        space = os.fstatvfs(descriptor)
+        if space.f_bavail * space.f_frsize < count:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+
+
+def give_back(descriptor: int, size: int) -> None:
+    """Free what is reserved beyond `size`, the bytes that the file shall keep."""
+    os.ftruncate(descriptor, size)
+
+
+def _reserve(descriptor: int, offset: int, count: int) -> None:
+    if _fallocate is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    # A signal may interrupt it, of which it says so and begins again.
+    while _fallocate(descriptor, _KEEP_SIZE, offset, count) != 0:
+        number = ctypes.get_errno()
+        if number != errno.EINTR:
+            raise OSError(number, os.strerror(number))
