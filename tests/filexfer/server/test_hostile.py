@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.threads import deferToThread
+from twisted.internet.threads import blockingCallFromThread, deferToThread
 
 from tests.filexfer.server.sessions import HELLO, SessionTestCase, encode, sha
 from tests.net.wires import WireTestCase, reactor, read_all, wait
@@ -478,6 +478,25 @@ class WireTests(WireTestCase):
         messages = decode(await self.as_client(port, talk))
         self.assertEqual([header["type"] for header, _ in messages], ["hello", "get", "digest"])
         self.assertEqual((messages[1][1], messages[2][0]["digest"]), (content, sha(content)))
+
+    async def test_keepalive(self) -> None:
+        """The kernel asks from time to time whether a quiet client's machine is still there."""
+        port = await self.serve(self.factory)
+        built: list[Any] = []
+        build = self.factory.buildProtocol
+
+        def note(address: Any) -> Any:
+            built.append(build(address))
+            return built[-1]
+
+        self.factory.buildProtocol = note  # type: ignore[method-assign, assignment]
+
+        def talk(client: socket.socket) -> bool:
+            client.sendall(encode(HELLO))
+            client.recv(4)
+            return bool(blockingCallFromThread(reactor, built[0].transport.getTcpKeepAlive))
+
+        self.assertTrue(await self.as_client(port, talk))
 
     async def test_stop_in_the_middle(self) -> None:
         """A stop lets gets, puts and bundles that go on end in time; what doesn't is cut, and nothing stays open."""
