@@ -2,9 +2,11 @@
 
 import os
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.cred.checkers import (
     ANONYMOUS,
@@ -33,6 +35,7 @@ from twisted_lab.filexfer.server import homes
 from twisted_lab.filexfer.server.accounts import Account, Accounts, IAccount, Realm
 from twisted_lab.filexfer.server.homes import Homes
 from twisted_lab.filexfer.server.users_file import User
+from twisted_lab.filexfer.store.root import Root
 from twisted_lab.net.certificate import PeerCertificate
 
 FINGERPRINT = "sha256:" + "0f" * 32
@@ -304,6 +307,31 @@ class UsersTests(AccountsTestCase):
         for user in users:
             self.refused(AccessError, accounts, user, "x")
         self.assertFalse((self.root.parent / "bob").exists())
+
+    def test_one_that_hangs(self) -> None:
+        """A user's directory on a file system that hangs keeps nobody else out; two who open one at once share it."""
+        here = Homes(self.root)
+        self.addCleanup(here.close)
+        (self.root / "slow").mkdir()
+        reached, go_on = threading.Barrier(3, timeout=10), threading.Event()
+
+        def hang(path: Path) -> Root:
+            if path.name == "slow":
+                reached.wait()
+                go_on.wait(10)
+            return Root(path)
+
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        with mock.patch.object(homes, "Root", hang):
+            threads = [threading.Thread(target=here.open_store, args=("eve", Path("slow"), None)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            reached.wait()
+            self.assertEqual(here.open_store("bob", Path(), None).stat(()).kind, "directory")
+            go_on.set()
+            for thread in threads:
+                thread.join(10)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before + 2)  # noqa: PTH208
 
     def test_shared(self) -> None:
         """All connections of a user share one descriptor and one quota; when the server stops it is closed."""

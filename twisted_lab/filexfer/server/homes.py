@@ -39,22 +39,17 @@ class Homes:
         the same directory and quota shares what is counted of it. `AccessError` if it can't be opened: the sentence,
         which goes to the client, doesn't say why, the log does.
         """
+        key = (directory, quota)
+        if key not in self._open and not self._closed:
+            # Not under the lock: a directory on a file system that hangs mustn't hold the other users.
+            opened = self._open_root(owner, directory)
+            with self._lock:
+                kept = not self._closed and self._open.setdefault(key, (opened, Ledger(opened, quota)))[0] is opened
+            if not kept:
+                opened.close()
         with self._lock:
             if self._closed:
                 raise AccessError("the server is stopping")
-            key = (directory, quota)
-            if key not in self._open:
-                try:
-                    root = Root(self._find(directory))
-                except (FilexferError, OSError) as error:
-                    self.log.error(  # noqa: TRY400  # an administrator's matter: the sentence says it all
-                        "filexfer: the directory {directory} of user {user!r} can't be opened: {error}",
-                        directory=str(directory),
-                        user=owner,
-                        error=str(error),
-                    )
-                    raise AccessError("the server can't open that user's files") from error
-                self._open[key] = (root, Ledger(root, quota))
             root, ledger = self._open[key]
         return Store(root, owner=owner, ledger=ledger)
 
@@ -78,6 +73,18 @@ class Homes:
             for root, _ in self._open.values():
                 root.close()
             self._open.clear()
+
+    def _open_root(self, owner: str, directory: Path) -> Root:
+        try:
+            return Root(self._find(directory))
+        except (FilexferError, OSError) as error:
+            self.log.error(  # noqa: TRY400  # an administrator's matter: the sentence says it all
+                "filexfer: the directory {directory} of user {user!r} can't be opened: {error}",
+                directory=str(directory),
+                user=owner,
+                error=str(error),
+            )
+            raise AccessError("the server can't open that user's files") from error
 
     def _clean(self, directory: Path, root: Root, ledger: Ledger) -> None:
         try:
