@@ -37,7 +37,7 @@ def test_hello(client: PageClient) -> None:
     assert welcome["limits"] == {
         "pipeline": 64,
         "page": 4096,
-        "part": 8388608,
+        "part": 67108864,
         "bundle-files": 1024,
         "bundle-file": 262144,
         "bundle-bytes": 16777216,

@@ -85,9 +85,14 @@ class Int32Receiver(Int32StringReceiver):
             if not self.paused and not self.transport.disconnecting:
                 self.transport.resumeProducing()
 
+    @property
+    def all_delivered(self) -> bool:
+        """Whether nothing of what has arrived waits to be delivered."""
+        return not length_hint(self._events)
+
     def is_idle(self) -> bool:
         """Tell whether nothing has arrived but what is delivered, and nothing is half there."""
-        return self._codec.at_boundary and not length_hint(self._events)
+        return self._codec.at_boundary and self.all_delivered
 
     def sendString(self, string: bytes) -> None:
         """Send `string`; `StringTooLongError` if it is longer than `MAX_LENGTH`, and nothing is sent."""

@@ -65,6 +65,19 @@ class HeaderCodec:
         """Whether no message is unfinished."""
         return not self._remaining and self._headers.at_boundary and self.error is None
 
+    @property
+    def content_left(self) -> int:
+        """How many bytes of the content are still to come."""
+        return self._remaining
+
+    def skip(self, count: int) -> list[Event]:
+        """Take notice that `count` bytes of the content, at most all that is left, went another way; as `feed`."""
+        self._remaining -= count
+        if self._remaining:
+            return []
+        feeds, self._feeds = self._feeds, 0
+        return [End(feeds)]
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes; give the events they complete. Raises `error` if that is set already."""
         if self.error is not None:

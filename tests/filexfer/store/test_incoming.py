@@ -246,14 +246,14 @@ class IncomingTests(TreeTestCase):
             self.open(MEBIBYTE - 1).close()
         self.assertNotIn("_reserve", fault.taken)
         incoming = self.open(4 * MEBIBYTE)
-        self.assertGreaterEqual(os.fstat(incoming.descriptor).st_blocks * 512, 4 * MEBIBYTE)
+        self.assertGreaterEqual(os.fstat(incoming._staged.descriptor).st_blocks * 512, 4 * MEBIBYTE)
         incoming.write([b"some"])
         incoming.close()
         (path,) = self.reserved()
         self.assertLess(path.stat().st_blocks * 512, MEBIBYTE)
         incoming = self.open(4 * MEBIBYTE)
         incoming.restart()
-        self.assertGreaterEqual(os.fstat(incoming.descriptor).st_blocks * 512, 4 * MEBIBYTE)
+        self.assertGreaterEqual(os.fstat(incoming._staged.descriptor).st_blocks * 512, 4 * MEBIBYTE)
         incoming.close()
         self.assertEqual(self.reserved(), [])
 
@@ -261,7 +261,7 @@ class IncomingTests(TreeTestCase):
         """Of a write that fails midway nothing counts as arrived; it may be tried again."""
         incoming = self.open()
         incoming.write([NEW[:4]])
-        os.pwrite(incoming.descriptor, b"half of it", 4)
+        os.pwrite(incoming._staged.descriptor, b"half of it", 4)
         with injected(Fault(1, partial(fail_with, errno.EIO))):
             self.assertRaises(InputOutputError, incoming.write, [NEW[4:]])
         self.assertEqual(incoming.received, 4)

@@ -19,13 +19,13 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from twisted_lab.filexfer.client.pulse import Pulse
+from twisted_lab.filexfer.client.stream import ClientStream
 from twisted_lab.filexfer.client.turn import Turn
 from twisted_lab.filexfer.digests import algorithm_of, parse_digest
 from twisted_lab.filexfer.errors import DisconnectedError, FilexferError
 from twisted_lab.filexfer.messages.replies import Welcome
 from twisted_lab.filexfer.messages.request_headers import to_header
 from twisted_lab.filexfer.messages.requests import Part, Ping, Request
-from twisted_lab.filexfer.messages.stream import ClientStream
 from twisted_lab.net.detached import Detached
 from twisted_lab.net.taken import bytes_waiting
 from twisted_lab.wire.errors import RemoteProtocolError
@@ -50,7 +50,7 @@ class Conversation(ClientStream):
     welcome: Welcome
 
     def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
+        self.clock = clock
         self._identity = 0
         self._turns: deque[Turn] = deque()
         self._put: int | None = None
@@ -150,7 +150,7 @@ class Conversation(ClientStream):
         if self.broken is None:
             self.broken = DisconnectedError("this side closed it")
             self.close()
-        deadline = self._clock.callLater(CLOSE_TIMEOUT, self.abort)
+        deadline = self.clock.callLater(CLOSE_TIMEOUT, self.abort)
         try:
             await ended
         except CancelledError:
@@ -195,6 +195,15 @@ class Conversation(ClientStream):
         self._pulse.heard()
         super().peer_has_room()
 
+    def content_came(self, count: int) -> None:
+        """Note that the server lives."""
+        self._pulse.heard()
+
+    def content_went(self, count: int) -> None:
+        """Note that both sides live: it takes what we send."""
+        self._pulse.heard()
+        self._pulse.sent()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell all who wait; the reason is ours, if we had one."""
         self._pulse.stop()
@@ -215,7 +224,7 @@ class Conversation(ClientStream):
 
     def _is_owed_nothing(self) -> bool:
         """Tell whether we don't listen, our own consumer being slow, or it waits for more of a put than it has got."""
-        return self.paused or (self._put is not None and not bytes_waiting(self.transport))
+        return (self.paused and not self.moving_waits) or (self._put is not None and not bytes_waiting(self.transport))
 
     def _give_up(self, why: str) -> None:
         self.break_off(DisconnectedError(why))

@@ -94,12 +94,8 @@ class Receiving:
     async def _take_content(self, turn: Turn) -> None:
         worker, target = self._worker, self._target
         await worker.do(target.begin)
-        while pieces := await turn.read():
-            # Meanwhile more arrives, and is taken in one go.
-            await worker.do(target.write, pieces)
-            count = sum(map(len, pieces))
-            self._watch.moved(count)
-            await self._watch.allow(count)
+        await self._conversation.receive_content(target, worker, self._watch.moved, self._watch.allow)
+        turn.check()
 
     async def _digest(self, turn: Turn) -> str:
         conversation = self._conversation

@@ -1,9 +1,10 @@
 """
 A client's put: a source's pieces, hashed while they are sent, and the one reply.
 
-Each piece is a part of its own, so that nothing is announced that can't be sent: if the source changes, or the server
-answers with an error before it has everything, the put ends between two parts and the connection goes on. While one
-piece is sent the next is read: two are in memory at most.
+It goes in parts, so that a put can end between two of them and the connection goes on: if the source changes, or the
+server answers with an error before it has everything. Where a file goes by itself a part is as much as is sent in a
+moment, and if the file turns out to be shorter, what is missing of the part is filled up before it is abandoned.
+Otherwise each piece that was read is a part of its own; while one is sent the next is read: two are in memory at most.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from twisted_lab.filexfer.client.sources import FileSource, Source
 from twisted_lab.filexfer.client.turn import Turn
 from twisted_lab.filexfer.client.watch import Watch
 from twisted_lab.filexfer.conditions import Condition, Durability
-from twisted_lab.filexfer.errors import DisconnectedError, FilexferError
+from twisted_lab.filexfer.errors import DisconnectedError, FilexferError, SourceChangedError
 from twisted_lab.filexfer.messages.keys import Keys
 from twisted_lab.filexfer.messages.replies import receipt_from
 from twisted_lab.filexfer.messages.request_headers import to_header
@@ -22,8 +23,11 @@ from twisted_lab.filexfer.names import Name, join_name
 from twisted_lab.filexfer.receipt import Receipt
 from twisted_lab.net.detached import Detached, Worker, first
 
-#: Bytes that are read, hashed and sent at one time.
+#: Bytes that are read, hashed and sent at one time; and of the first part of a file that goes by itself.
 PIECE = 2**19
+FIRST = 2**22
+#: Seconds that such a part shall take: one that took less is followed by one twice as large, one that took more by less.
+PART_TIME = 0.05
 #: Bytes hashed in one call of a thread, when none are sent.
 HASHED = 2**24
 #: Bytes up to which it is quicker to send a file again than to ask what is left over of it.
@@ -39,7 +43,7 @@ class Sending:
         self._source = source
         self._path = path
         self._watch = watch
-        self._piece = min(PIECE, conversation.welcome.limits.part)
+        self._most = conversation.welcome.limits.part
         self._sent = 0
 
     async def run(
@@ -130,8 +134,33 @@ class Sending:
         return digest
 
     async def _send_parts(self, turn: Turn, reply: "Detached[Any]") -> None:
+        if isinstance(self._source, FileSource):
+            await self._move_parts(self._source, turn, reply)
+        if not reply.over:
+            await self._send_pieces(turn, reply)
+
+    async def _move_parts(self, source: FileSource, turn: Turn, reply: "Detached[Any]") -> None:
+        """Send all but what isn't worth it, if the source goes by itself."""
+        conversation, clock = self._conversation, self._conversation.clock
+        size = FIRST
+        while not reply.over and conversation.can_move(count := min(size, self._most, source.size - self._sent)):
+            begin = clock.seconds()
+            conversation.send(to_header(Part(count), turn.identity))
+            try:
+                await conversation.send_file(source, count, self._worker, self._moved, self._watch.allow)
+            except SourceChangedError:
+                await conversation.fill_up()
+                raise
+            size = 2 * count if clock.seconds() - begin < PART_TIME else max(FIRST, count // 2)
+
+    def _moved(self, count: int) -> None:
+        self._sent += count
+        self._watch.moved(count)
+
+    async def _send_pieces(self, turn: Turn, reply: "Detached[Any]") -> None:
         conversation, source, worker = self._conversation, self._source, self._worker
-        reading = worker.start(source.read, self._piece)
+        size = min(PIECE, self._most)
+        reading = worker.start(source.read, size)
         while True:
             await first(reading, reply)  # a silent pipe mustn't keep us from hearing of an error
             if reply.over:
@@ -139,14 +168,13 @@ class Sending:
             piece = await reading.result()
             if not piece:
                 return
-            reading = worker.start(source.read, self._piece)
+            reading = worker.start(source.read, size)
             await self._watch.allow(len(piece))
             if reply.over:
                 return
             conversation.send(to_header(Part(len(piece)), turn.identity))
-            self._sent += len(piece)
             await conversation.send_whole(piece)
-            self._watch.moved(len(piece))
+            self._moved(len(piece))
 
     def _send_last(self, message: Finish | Abandon, turn: Turn) -> None:
         if self._conversation.lost is None:

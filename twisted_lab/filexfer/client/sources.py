@@ -12,6 +12,7 @@ from twisted_lab.filexfer.errors import InputOutputError, SourceChangedError
 from twisted_lab.filexfer.names import show_name
 from twisted_lab.filexfer.store.os_errors import from_os_error
 from twisted_lab.filexfer.store.outgoing import Outgoing
+from twisted_lab.net.flow import Outflow
 
 # O_NONBLOCK: to open a FIFO would wait for its writer, for ever.
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -58,6 +59,10 @@ class FileSource:
     def read(self, most: int) -> bytes:
         """Give the next bytes, none only at the end; `SourceChangedError` if it became shorter."""
         return self._opened().read(most)
+
+    def outflow(self, count: int) -> Outflow:
+        """Give what sends the next `count` bytes to a socket."""
+        return self._opened().outflow(count)
 
     def finish(self) -> str:
         """Give the digest of the whole file; `SourceChangedError` if it isn't what it was when it was opened."""

@@ -20,6 +20,7 @@ from twisted_lab.filexfer.status import Status
 from twisted_lab.filexfer.store.incoming import Incoming
 from twisted_lab.filexfer.store.os_errors import from_os_error
 from twisted_lab.filexfer.store.root import Root
+from twisted_lab.net.flow import Inflow
 
 
 class FileTarget:
@@ -79,6 +80,10 @@ class FileTarget:
         if self.offset:
             for piece in pieces:
                 self._rest.update(piece)
+
+    def inflow(self, count: int) -> Inflow:
+        """Give what appends `count` bytes from a socket, and hashes them."""
+        return self._opened().inflow(count, self._rest.update if self.offset else None)
 
     def finish(self, digest: str) -> Receipt:
         """Publish it, if `digest` is that of what was written; `DigestMismatchError`, and it is discarded, if not."""

@@ -56,9 +56,9 @@ class Turn:
         conversation = self._conversation
         if not self._comes.called:
             await self._comes
-        self._check()
+        self.check()
         header = await conversation.next_header()
-        self._check()
+        self.check()
         if self.abandoned and header.get("id") != self.identity:
             conversation.hold(header)
             raise DisconnectedError("an abandoned put has no reply")
@@ -73,10 +73,11 @@ class Turn:
     async def read(self) -> list[bytes]:
         """Give some more of the message's content, an empty list at its end."""
         pieces = await self._conversation.read_some()
-        self._check()
+        self.check()
         return pieces
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise why the connection has ended, if this side knows."""
         if self._conversation.broken is not None:
             raise self._conversation.broken
 

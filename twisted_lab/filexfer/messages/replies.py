@@ -45,7 +45,7 @@ class Limits:
 
     pipeline: int = 64
     page: int = MAX_PAGE
-    part: int = 2**23
+    part: int = 2**26
     bundle_files: int = MAX_FILES
     bundle_file: int = MAX_FILE
     bundle_bytes: int = MAX_BUNDLE

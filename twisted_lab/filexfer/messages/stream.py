@@ -4,7 +4,7 @@ Messages pulled rather than pushed: what a coroutine that talks filexfer reads f
 `HeaderProtocol` calls hooks as bytes arrive. Here the same events wait in a queue until a coroutine asks for them, and
 reading pauses when the queue is full; so a session is written top to bottom, and its memory has a bound. Content
 passes through two places only, `read_some` and `send_content`: a transport that moves bytes between file and socket
-by itself takes the place of these.
+by itself (see `content`) takes the place of these.
 """
 
 from collections import deque
@@ -13,10 +13,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twisted_lab.filexfer.errors import DisconnectedError
 from twisted_lab.header import HeaderProtocol
@@ -53,7 +51,9 @@ class MessageStream(HeaderProtocol):
         self._queue: deque[tuple[_Event, int]] = deque()  # each with its weight
         self._weight = 0
         self._full = False
-        self._in_message = False
+        self._standing = False
+        #: Whether more of the content of the message that was received last may be read.
+        self.in_message = False
         self._reader: Deferred[None] | None = None
         self._writers: list[Deferred[None]] = []
         self._writable = True
@@ -69,7 +69,7 @@ class MessageStream(HeaderProtocol):
         while True:
             event = await self._next()
             if isinstance(event, dict):
-                self._in_message = True
+                self.in_message = True
                 return event
 
     async def read_some(self, most: int = QUEUE) -> list[bytes]:
@@ -80,12 +80,12 @@ class MessageStream(HeaderProtocol):
         """
         pieces: list[bytes] = []
         length = 0
-        while self._in_message and length < most:
+        while self.in_message and length < most:
             if pieces and (not self._queue or isinstance(self._queue[0][0], Exception)):
                 break  # what is there comes first, and what ended it the next time
             event = await self._next()
             if event == _END:
-                self._in_message = False
+                self.in_message = False
             elif isinstance(event, bytes):
                 pieces.append(event)
                 length += len(event)
@@ -165,6 +165,36 @@ class MessageStream(HeaderProtocol):
         self._writable = True
         self._release_writers()
 
+    def hold_queue(self) -> bool:
+        """Read nothing more, and have all that was read in the queue; tell whether that could be."""
+        self._standing = True
+        self.pauseProducing()
+        while not self.all_delivered:
+            self.resumeProducing()  # the transport reads nothing before it is paused again
+            if self.paused:  # by something else
+                return False
+            self.pauseProducing()
+        return True
+
+    def take_queued(self) -> list[bytes]:
+        """Give all that is in the queue of the message's content, in order."""
+        pieces: list[bytes] = []
+        while self.in_message and self._queue and isinstance(self._queue[0][0], bytes):
+            event, weight = self._queue.popleft()
+            self._weight -= weight
+            if event == _END:
+                self.in_message = False
+            else:
+                pieces.append(event)
+        return pieces
+
+    def release_queue(self) -> None:
+        """Read on, if there is room."""
+        self._standing = False
+        self._full = self._weight > QUEUE
+        if not self._full and self.lost is None:
+            self.resumeProducing()
+
     def _push(self, event: _Event) -> None:
         weight = _weight(event)
         self._queue.append((event, weight))
@@ -185,7 +215,7 @@ class MessageStream(HeaderProtocol):
             raise event
         self._queue.popleft()
         self._weight -= weight
-        if self._full and self._weight <= QUEUE // 2:
+        if self._full and self._weight <= QUEUE // 2 and not self._standing:
             self._full = False
             self.resumeProducing()
         return event
@@ -194,41 +224,6 @@ class MessageStream(HeaderProtocol):
         writers, self._writers = self._writers, []
         for writer in writers:
             writer.callback(None)
-
-
-class ClientStream(MessageStream):
-    """The client's side: it reads on while the server takes nothing, for its answers make room."""
-
-    def connectionMade(self) -> None:
-        """Have the transport tell when the server takes nothing."""
-        super().connectionMade()
-        self.transport.registerProducer(_Pressure(self), True)
-
-    def close(self) -> None:
-        """Send what is left to send, then close."""
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
-
-    def abort(self) -> None:
-        """Close at once."""
-        self.transport.abortConnection()
-
-
-@implementer(IPushProducer)
-class _Pressure:
-    """What the transport takes for the producer of what is sent."""
-
-    def __init__(self, stream: MessageStream) -> None:
-        self._stream = stream
-
-    def pauseProducing(self) -> None:
-        self._stream.peer_is_full()
-
-    def resumeProducing(self) -> None:
-        self._stream.peer_has_room()
-
-    def stopProducing(self) -> None:
-        """Do nothing: connectionLost follows."""
 
 
 def _weight(event: _Event) -> int:

@@ -7,9 +7,8 @@ from twisted_lab.filexfer.messages.replies import status_fields
 from twisted_lab.filexfer.messages.requests import DigestOf, Get
 from twisted_lab.filexfer.server.exchange import Exchange, Turn
 from twisted_lab.filexfer.store.outgoing import Outgoing
+from twisted_lab.net.detached import Worker
 
-#: Bytes read and sent at one time: as much of a file is in memory twice at most.
-PIECE = 2**18
 #: Bytes hashed in one call of a thread, when none are sent.
 HASHED = 2**24
 
@@ -22,25 +21,18 @@ async def send_file(exchange: Exchange, request: Get, turn: Turn) -> None:
     """
     stream, in_thread = exchange.stream, exchange.in_thread
     outgoing = await _open(exchange, request)
+    worker = Worker(in_thread)
     try:
         turn.size = outgoing.length
         facts = status_fields(outgoing.status)
         stream.send({**facts, "type": "get", "id": turn.identity, "offset": request.offset, "length": outgoing.length})
-        # The next piece is read and hashed while this one goes out.
-        reading = in_thread(outgoing.read, PIECE)
-        while piece := await reading:
-            reading = in_thread(outgoing.read, PIECE)
-            try:
-                await stream.send_content(piece)
-            except BaseException:
-                await reading.addErrback(lambda _: None)  # the thread must have ended before the file is closed
-                raise
+        await stream.send_file(outgoing, outgoing.length, worker, lambda _: None)
         turn.digest = await in_thread(outgoing.finish)
         stream.send({"type": "digest", "id": turn.identity, "digest": turn.digest})
     except SourceChangedError as error:
         raise ChangedError(str(error)) from None
     finally:
-        await in_thread(outgoing.close)
+        await worker.end(outgoing.close)
 
 
 async def tell_digest(exchange: Exchange, request: DigestOf, turn: Turn) -> dict[str, Any]:

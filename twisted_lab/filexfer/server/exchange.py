@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_lab.filexfer.messages.stream import MessageStream
+from twisted_lab.filexfer.messages.content import ContentStream
 from twisted_lab.filexfer.server.accounts import Account
 
 InThread = Callable[..., "Deferred[Any]"]
@@ -39,7 +39,7 @@ class Exchange:
     `tell(what, turn)` writes to the log.
     """
 
-    stream: MessageStream
+    stream: ContentStream
     account: Account
     algorithm: str
     in_thread: InThread

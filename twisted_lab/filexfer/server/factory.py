@@ -9,7 +9,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from twisted_lab.filexfer.errors import DisconnectedError
-from twisted_lab.filexfer.messages.stream import MessageStream
+from twisted_lab.filexfer.messages.content import ContentStream
 from twisted_lab.filexfer.server.accounts import Accounts
 from twisted_lab.filexfer.server.audit import Audit
 from twisted_lab.filexfer.server.session import Session
@@ -25,7 +25,7 @@ LEAST_PROGRESS = 2**14
 InThread = Callable[..., "Deferred[Any]"]
 
 
-class FilexferConnection(MessageStream, HeaderConnection):
+class FilexferConnection(ContentStream, HeaderConnection):
     """
     One client's connection, within bounds; what is done on it is its `Session`'s.
 
@@ -70,6 +70,19 @@ class FilexferConnection(MessageStream, HeaderConnection):
             super().readConnectionLost()
         else:
             self.close(reason, last_word=True)
+
+    def close(self, reason: str, *, last_word: bool = False) -> None:
+        """Send what is left to send, then close; content that goes by itself goes no further."""
+        self.stop_moving()
+        super().close(reason, last_word=last_word)
+
+    def content_came(self, count: int) -> None:
+        """Count it."""
+        self.bytes_in += count
+
+    def content_went(self, count: int) -> None:
+        """Count it."""
+        self.bytes_out += count
 
     def check_connected(self) -> None:
         """Raise `DisconnectedError` too if the connection is closing: what is sent then isn't held back any more."""

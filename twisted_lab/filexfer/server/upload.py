@@ -16,6 +16,7 @@ from twisted_lab.filexfer.receipt import Receipt
 from twisted_lab.filexfer.server.exchange import Exchange, Turn
 from twisted_lab.filexfer.small_file import SmallFile
 from twisted_lab.filexfer.store.incoming import Incoming
+from twisted_lab.net.detached import Worker
 from twisted_lab.wire.errors import RemoteProtocolError
 
 #: Bytes hashed in one call of a thread.
@@ -165,8 +166,8 @@ class Uploads:
             self._exchange.stream.check_connected()
 
     async def _take_content(self, incoming: Incoming) -> None:
-        while pieces := await self._exchange.stream.read_some():
-            await self._exchange.in_thread(incoming.write, pieces)
+        worker = Worker(self._exchange.in_thread)
+        await self._exchange.stream.receive_content(incoming, worker, lambda _: None)
 
     async def _take_parts(self, incoming: Incoming) -> Finish | None:
         while True:

@@ -1,6 +1,7 @@
 """One put on its way: reserved, hashed, written, and published if what arrived is what was sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted_lab.filexfer.conditions import Condition, Durability
 from twisted_lab.filexfer.digests import Digest, algorithm_of
@@ -11,6 +12,7 @@ from twisted_lab.filexfer.store import space
 from twisted_lab.filexfer.store.quota import Ledger
 from twisted_lab.filexfer.store.root import Root, show, typed
 from twisted_lab.filexfer.store.staging import Staged, write_at
+from twisted_lab.net.flow import Inflow, Observer, Pause
 
 #: Bytes. For less, to ask the file system costs more than it saves.
 _WORTH_RESERVING = 2**20
@@ -61,11 +63,6 @@ class Incoming:
             raise
 
     @property
-    def descriptor(self) -> int:
-        """The staged file's; what is written to it otherwise isn't hashed."""
-        return self._staged.descriptor
-
-    @property
     def digest(self) -> str:
         """The digest, as text, of what was hashed so far: of what is left over, and then of what was written."""
         return self._digest.text
@@ -80,7 +77,7 @@ class Incoming:
     def restart(self) -> None:
         """Forget the bytes that were there: the file begins at 0."""
         with typed(self._target):
-            space.give_back(self.descriptor, 0)
+            space.give_back(self._staged.descriptor, 0)
         self._digest = Digest(self._digest.algorithm)
         self.offset = self.received = self._hashed = 0
         # They stay counted in the ledger until this put is over: as much is to come again.
@@ -95,15 +92,28 @@ class Incoming:
         """
         self._hash_all_left_over()
         count = sum(map(len, pieces))
-        if self._size is None:
-            self._reserve(count)
-        elif self.received + count > self._size:
-            raise BadRequestError(f"{show(self._target)}: more than the {self._size} bytes that were announced")
+        self._make_room(count)
         with typed(self._target):
-            write_at(self.descriptor, pieces, self.received)
+            write_at(self._staged.descriptor, pieces, self.received)
         for piece in pieces:
             self._digest.update(piece)
         self.received += count
+
+    def inflow(self, count: int, also: Observer | None = None) -> Inflow:
+        """
+        Give what appends `count` bytes from a socket, and hashes them; `also` is called with each piece too.
+
+        `FilexferError` as from `write`, from this or from its `move`.
+        """
+        self._hash_all_left_over()
+        self._make_room(count)
+
+        def observe(piece: memoryview) -> None:
+            self._digest.update(piece)
+            if also is not None:
+                also(piece)
+
+        return _Content(self._target, self._came, self._staged.descriptor, self.received, count, observe)
 
     def finish(
         self, digest: str, *, mtime_ns: int | None, mode: int | None, condition: Condition, durability: Durability
@@ -162,9 +172,18 @@ class Incoming:
         try:
             with typed(self._target):
                 # Also cuts off what a write that failed may have left beyond.
-                space.give_back(self.descriptor, self.received)
+                space.give_back(self._staged.descriptor, self.received)
         finally:
             self._settle(self.received)
+
+    def _came(self, count: int) -> None:
+        self.received += count
+
+    def _make_room(self, count: int) -> None:
+        if self._size is None:
+            self._reserve(count)
+        elif self.received + count > self._size:
+            raise BadRequestError(f"{show(self._target)}: more than the {self._size} bytes that were announced")
 
     def _hash_all_left_over(self) -> None:
         while self.hash_left_over(_PIECE):
@@ -179,7 +198,7 @@ class Incoming:
         count = (self._size or 0) - self.offset
         if count >= _WORTH_RESERVING:
             with typed(self._target):
-                space.reserve(self.descriptor, self.offset, count)
+                space.reserve(self._staged.descriptor, self.offset, count)
 
     def _settle(self, there: int) -> None:
         """Count the bytes that are there of it, once, in place of those that were and those that were reserved."""
@@ -188,3 +207,20 @@ class Incoming:
             if self._ledger is not None:
                 self._ledger.commit(there - self._staged.found)
                 self._ledger.release(self._reserved)
+
+
+class _Content(Inflow):
+    """What comes from a socket, as if it were written: `came` is told how many bytes a go has brought."""
+
+    def __init__(self, target: Name, came: Callable[[int], None], *flow: Any) -> None:
+        super().__init__(*flow)
+        self._target = target
+        self._came = came
+
+    def move(self, connection: int, most: int) -> Pause:
+        before = self.done
+        try:
+            with typed(self._target):
+                return super().move(connection, most)
+        finally:
+            self._came(self.done - before)

@@ -1,14 +1,16 @@
 """A file on its way out: read and hashed piece by piece, and watched for change."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from twisted_lab.filexfer.digests import Digest
 from twisted_lab.filexfer.errors import ChangedError, SourceChangedError
 from twisted_lab.filexfer.status import Status
 from twisted_lab.filexfer.store.os_errors import from_os_error
 from twisted_lab.filexfer.store.root import check_regular
+from twisted_lab.net.flow import Outflow, Pause
 
 #: Bytes read at once to be hashed only: enough for BLAKE3's speed, and it stays in the processor's cache.
 _PIECE = 2**18
@@ -18,8 +20,7 @@ class Outgoing:
     """
     A part of a regular file that is read once, from its beginning to its end; for one thread at a time.
 
-    `status` is what the file was when it was opened. `length` bytes from `offset` on are given; whoever sends them from
-    `descriptor` itself, which has no position of its own to be minded, has them hashed by `hash`.
+    `status` is what the file was when it was opened. `length` bytes from `offset` on are given.
 
     A file isn't mapped into memory to be hashed: if it became shorter, the process would die of SIGBUS.
     """
@@ -72,6 +73,10 @@ class Outgoing:
             self._take(piece[:count], count)
         return self._given < self.length
 
+    def outflow(self, count: int) -> Outflow:
+        """Give what sends the next `count` bytes to a socket, and hashes them; its `move` raises as `read` does."""
+        return _Content(self._shown, self._gone, self.descriptor, self.offset + self._given, count, self._digest.update)
+
     @property
     def digest(self) -> str:
         """The digest of what was given so far, as text."""
@@ -107,15 +112,45 @@ class Outgoing:
             raise ChangedError(f"{self._shown}: it ends after {self.status.size} bytes, before {self.offset}")
         return left if count is None else min(count, left)
 
+    def _gone(self, count: int) -> None:
+        self._given += count
+
     def _take(self, data: bytes | memoryview, count: int) -> None:
         if not count:
-            raise SourceChangedError(f"{self._shown}: it became shorter while it was read")
+            raise _shorter(self._shown)
         self._digest.update(data)
         self._given += count
 
-    @contextmanager
-    def _typed(self) -> Iterator[None]:
+    def _typed(self) -> AbstractContextManager[None]:
+        return _typed(self._shown)
+
+
+class _Content(Outflow):
+    """What goes to a socket, as if it were read: `gone` is told how many bytes a go has taken."""
+
+    def __init__(self, shown: str, gone: Callable[[int], None], *flow: Any) -> None:
+        super().__init__(*flow)
+        self._shown = shown
+        self._gone = gone
+
+    def move(self, connection: int, most: int) -> Pause:
+        before = self.done
         try:
-            yield
-        except OSError as error:
-            raise from_os_error(error, self._shown) from error
+            with _typed(self._shown):
+                return super().move(connection, most)
+        except EOFError:
+            raise _shorter(self._shown) from None
+        finally:
+            self._gone(self.done - before)
+
+
+def _shorter(shown: str) -> SourceChangedError:
+    return SourceChangedError(f"{shown}: it became shorter while it was read")
+
+
+@contextmanager
+def _typed(shown: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, shown) from error
