@@ -10,10 +10,6 @@ A large frame is also compared with one copy of its bytes: a receiver of linear 
 the length and the cuts; one that joins all it has with each new chunk makes half as many as there are chunks.
 """
 
-import argparse
-import json
-import os
-import platform
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +18,11 @@ from math import inf, isfinite
 from statistics import median
 from time import process_time
 
-import twisted
 from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import Int32StringReceiver
 
+import report
+from report import median_ratio
 from twisted_lab.header import HeaderProtocol
 from twisted_lab.net.int32 import Int32Receiver
 
@@ -128,6 +125,11 @@ class Case:
             met = median_ratio(self.ours, self.copy) <= self.copies
             yield f"{self.name}: linear, at most {self.copies} times as long as one copy", met
 
+    def milliseconds(self) -> dict[str, list[float]]:
+        """Give the times of those that took part."""
+        sides = {"ours": self.ours, "stock": self.stock, "one copy": self.copy}
+        return {name: [time * 1e3 for time in times] for name, times in sides.items() if times}
+
     def row(self) -> list[str]:
         """Give the table's line."""
         count = self.octets if self.large else self.messages
@@ -137,11 +139,6 @@ class Case:
         for times, reference in (self.stock, self.ours), (self.ours, self.copy):
             cells.append(f"{median_ratio(times, reference):.2f}" if times and reference else "")
         return cells
-
-
-def median_ratio(times: list[float], reference: list[float]) -> float:
-    """Give the median of the rounds' ratios."""
-    return median(a / b for a, b in zip(times, reference, strict=False))
 
 
 def show_size(size: int) -> str:
@@ -154,8 +151,7 @@ def show_size(size: int) -> str:
 
 def show_times(times: list[float]) -> str:
     """Give the median of some seconds, and their range, in ms; "over": that was given up."""
-    spread = f" ({min(times) * 1e3:,.1f} … {max(times) * 1e3:,.1f})" if len(times) > 1 else ""
-    return f"{'over ' * (max(times) > PATIENCE)}{median(times) * 1e3:,.1f}{spread}"
+    return "over " * (max(times) > PATIENCE) + report.spread([time * 1e3 for time in times])
 
 
 def cut(stream: bytes, size: int) -> list[bytes]:
@@ -202,48 +198,32 @@ def make_cases(divisor: int) -> list[Case]:
     return cases
 
 
-def show_table(rows: list[list[str]]) -> str:
-    """Lay out a table, its columns as wide as they must be."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [[cell.rjust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *line[1:]]) for row, line in zip(rows, lines, strict=True))
-
-
 def main() -> int:
     """Measure, print, and give the exit status."""
-    parser = argparse.ArgumentParser(
-        description="Measure how fast frames are received, ours beside Twisted's Int32StringReceiver.",
-        epilog="Exit status: 0 if all bars are met, 1 if one isn't. Takes about two minutes.",
+    parser = report.make_parser(
+        "Measure how fast frames are received, ours beside Twisted's Int32StringReceiver.", "Takes about two minutes."
     )
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="how often each case is run (default: 5)")
     parser.add_argument("--scale", choices=["full", "small"], default="full", help="small: for a try; no bar is judged")
-    parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="write all times there as well")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
+    found = report.facts(rounds=options.rounds, scale=options.scale)
+    report.show_facts(found)
     cases = make_cases(1 if options.scale == "full" else 64)
     for _ in range(options.rounds):
         for case in cases:
             case.run()
-    setting = {
-        "python": platform.python_version(),
-        "twisted": twisted.__version__,
-        "cores": os.cpu_count(),
-        "rounds": options.rounds,
-        "scale": options.scale,
-    }
-    print(*(f"{key} {value}" for key, value in setting.items()), sep=", ", end="\n\n")
     head = ["", "ours, ms (range)", "ns each", "stock, ms (range)", "ns each", "times stock", "copies"]
-    print(show_table([head, *(case.row() for case in cases)]))
+    print(report.table([head, *(case.row() for case in cases)]))
     print("\nns each: per byte of a large frame, otherwise per message. times stock: how many times as fast as stock.")
     print("copies: how many copies of the bytes take as long. Stock takes a large frame in 1460 B chunks only once.\n")
     bars = [bar for case in cases for bar in case.bars()] if options.scale == "full" else []
-    for text, met in bars:
-        print(f"{'met' if met else 'NOT MET'}: {text}")
-    if options.json:
-        seconds = [{"name": case.name, "ours": case.ours, "stock": case.stock, "copy": case.copy} for case in cases]
-        json.dump({**setting, "seconds": seconds, "met": dict(bars)}, options.json, indent=1)
-    return 0 if all(met for _, met in bars) else 1
+    if options.plot:
+        milliseconds = {case.name: case.milliseconds() for case in cases}
+        report.plot(options.plot, "Receiving frames", "CPU time, ms", milliseconds)
+    seconds = [{"name": case.name, "ours": case.ours, "stock": case.stock, "copy": case.copy} for case in cases]
+    return report.finish(options, found, {"seconds": seconds}, bars)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def test_framing(tmp_path: Path) -> None:
 def test_a_gibibyte_takes_64_mib(tmp_path: Path) -> None:
     """A content of 1 GiB arrives whole, and takes under 64 MiB of memory on either side, backpressure or not."""
     numbers = run("streaming", tmp_path / "streaming.json", "--size", "1024")
-    assert numbers["met"]
+    assert list(numbers["met"].values()) == [True]
     for sides in numbers["runs"].values():
         for side in sides.values():
             assert side["octets"] == 2**30
@@ -45,5 +45,5 @@ def test_a_gibibyte_takes_64_mib(tmp_path: Path) -> None:
 def test_trees(tmp_path: Path) -> None:
     """Directories of many entries are put, compared and got within a bound of memory."""
     numbers = run("trees", tmp_path / "trees.json", "--count", "300", "--get")
-    assert numbers["met"]
+    assert list(numbers["met"].values()) == [True]
     assert [row["operation"] for row in numbers["rows"]] == ["put", "sync", "get"] * 3
