@@ -18,9 +18,9 @@ from typing import Any
 
 #: The numbers of one kind of measurement, one a round, by what was measured.
 Series = Mapping[str, Sequence[float]]
-#: A bar: what it says, and whether it is met.
-Bar = tuple[str, bool]
-
+#: A bar: what it says, and whether it is met; None if it couldn't be judged.
+Bar = tuple[str, bool | None]
+VERDICTS = {True: "met", False: "missed", None: "not judged"}
 OURS = "ours"  # how the names of our own begin: a plot shows these dark
 
 
@@ -85,14 +85,16 @@ def finish(
     """
     Print what was missing and which bars are met, write the JSON that was asked for, and give the exit status.
 
+    A bar that couldn't be judged, since a peer was missing, doesn't count.
+
     The JSON holds the facts, the numbers, `met` (by bar) and `missing`. `absent`: lines that `missing` gave.
     """
     met = dict(bars)
-    for line in (*absent, *(f"{'met' if good else 'missed'}: {text}" for text, good in met.items())):
+    for line in (*absent, *(f"{VERDICTS[good]}: {text}" for text, good in met.items())):
         print(line)
     if options.json:
         options.json.write_text(json.dumps({**found, **numbers, "met": met, "missing": list(absent)}, indent=1) + "\n")
-    return 0 if all(met.values()) else 1
+    return 1 if False in met.values() else 0
 
 
 def plot(path: Path, title: str, unit: str, panels: Mapping[str, Series]) -> None:
