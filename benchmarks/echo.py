@@ -20,7 +20,7 @@ from typing import Any
 
 import report
 from echo_samples import Load, Point, Sample, as_numbers, memory
-from echo_servers import Server, WrongError, compile_c, find_servers, serving
+from echo_servers import Server, WrongError, check, compile_c, find_servers, serving
 from processor import two_cores
 
 POINTS = [Point(64, 1), Point(64, 32), Point(64, 512), Point(1024, 32), Point(16384, 32)]
@@ -97,6 +97,8 @@ def measure(results: Results, servers: list[Server], load: Load, rounds: int, co
     for number in range(rounds):
         report_progress(f"round {number + 1} of {rounds}")
         with serving(servers, core) as running:
+            for one in running:
+                check(one)
             ours = {one.pid for one in running}
             for point in results.points:
                 for one in random.sample(running, len(running)):

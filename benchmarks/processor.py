@@ -27,24 +27,20 @@ class Others:
     def __init__(self, ours: set[int]) -> None:
         self._ours = {*ours, os.getpid()}
         self._begun = time.monotonic()
-        self._ticks, self._stolen = self._count(), self._steal()
+        self._ticks = self._count()
 
     def share(self) -> float:
-        """Give it as a share of one core; of processes that ended meanwhile only what their parents were told."""
-        ticks = sum(after - self._ticks.get(pid, 0) for pid, after in self._count().items())
-        return (ticks + self._steal() - self._stolen) * TICK / (time.monotonic() - self._begun)
+        """Give it as a share of one core."""
+        return max(0, self._count() - self._ticks) * TICK / (time.monotonic() - self._begun)
 
-    def _count(self) -> dict[int, int]:
-        ticks = {}
+    def _count(self) -> int:
+        # The time of a process that ends goes to its parent, so none is lost, and the sum only grows.
+        ticks = int(Path("/proc/stat").read_text().split(maxsplit=9)[8])  # stolen
         for directory in Path("/proc").iterdir():
             if not directory.name.isdecimal() or int(directory.name) in self._ours:
                 continue
             with suppress(OSError):
                 name, _, rest = (directory / "stat").read_text().rpartition(")")
                 if NETWORK not in name:
-                    # utime, stime, and those of its children that ended: see proc(5).
-                    ticks[int(directory.name)] = sum(map(int, rest.split()[11:15]))
+                    ticks += sum(map(int, rest.split()[11:15]))  # utime, stime and the children's: see proc(5)
         return ticks
-
-    def _steal(self) -> int:
-        return int(Path("/proc/stat").read_text().split(maxsplit=9)[8])
