@@ -3,16 +3,26 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that ends with status 64 (EX_USAGE) and one sentence."""
+    """
+    An argument parser that ends with status 64 (EX_USAGE) and one sentence.
+
+    `describe` adds a verb's options when they are first wanted: of all verbs a command has one.
+    """
 
     _mixing = False
 
+    def __init__(self, *arguments: Any, describe: "Callable[[Parser], object] | None" = None, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._describe = describe
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Let a verb's options stand anywhere among its words."""
+        self._complete()
         if self._mixing or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._mixing = True
@@ -20,6 +30,19 @@ class Parser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+
+    def complete(self) -> None:
+        """Add the options of all verbs, for whoever wants to see them all."""
+        self._complete()
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # there is no other way to its parsers
+                for verb in action.choices.values():
+                    verb.complete()
+
+    def _complete(self) -> None:
+        describe, self._describe = self._describe, None
+        if describe is not None:
+            describe(self)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong."""

@@ -1,10 +1,8 @@
 """Which server a place is on, how to reach it, and who asks: from the options, before anything is connected."""
 
 import argparse
-import getpass
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +83,9 @@ class Server:
             return _read_password(self._arguments.password_file)
         if _VARIABLE in os.environ:
             return os.environ[_VARIABLE]
+        import getpass
+        import warnings
+
         try:
             with warnings.catch_warnings():  # it would only warn, and then show what is typed
                 warnings.simplefilter("error", getpass.GetPassWarning)
