@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import DNSLookupError
 
 from twisted_lab.cli.filexfer.exits import HostError, UnavailableError, UntrustedError, UsageError
@@ -15,6 +14,7 @@ from twisted_lab.cli.filexfer.place import Remote
 from twisted_lab.cli.session import CONNECT_TIMEOUT
 from twisted_lab.filexfer.client.connecting import Connecting, connect, endpoint_from
 from twisted_lab.filexfer.errors import DisconnectedError, FilexferError, LoginRequiredError
+from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.net.tls import CertificateError, TLSError, client_tls
 
 _VARIABLE = "FILEXFER_PASSWORD"
@@ -52,7 +52,7 @@ class Server:
         tls = self._tls() if wanted else None
         if self._host:
             port = arguments.port or DEFAULT_PORT
-            endpoint: Any = HostnameEndpoint(reactor, self._host, port, timeout=CONNECT_TIMEOUT)
+            endpoint: Any = HostEndpoint(reactor, self._host, port, timeout=CONNECT_TIMEOUT)
         else:
             try:
                 endpoint = endpoint_from(reactor, self.shown)
