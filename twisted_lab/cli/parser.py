@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
     _mixing = False
 
     def __init__(self, *arguments: Any, describe: "Callable[[Parser], object] | None" = None, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **{"formatter_class": _Formatter, **options})
         self._describe = describe
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -47,6 +47,24 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong."""
         self.exit(os.EX_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """As wide as the terminal, without shutil, which argparse would ask and which imports all that compresses."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": _columns() - 2, **options})
+
+
+def _columns() -> int:
+    """Give what COLUMNS says, or else the terminal, or else 80."""
+    wanted = os.environ.get("COLUMNS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 class ShowVersion(argparse.Action):

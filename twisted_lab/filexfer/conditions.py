@@ -12,7 +12,7 @@ class Durability(Enum):
     DIRECTORY = "directory"
 
 
-class Condition(NamedTuple):
+class Condition(NamedTuple):  # not a dataclass: a command's help needs this module, and would import inspect too
     """What must hold at the moment of publishing: nothing has the name (`absent`), or its file has that `etag`."""
 
     absent: bool = False
