@@ -93,6 +93,18 @@ class EchoWireTests(WireTestCase):
         port = await self.serve(EchoFactory(reactor, b""))
         self.assertTrue(await self.as_client(port, talk))
 
+    async def test_nothing_is_held_back(self) -> None:
+        """The server's kernel doesn't keep a small message until the client has acknowledged the one before."""
+        factory = EchoFactory(reactor, b"")
+        port = await self.serve(factory)
+
+        def talk(client: socket.socket) -> list[bool]:
+            client.sendall(b"a")
+            client.recv(1)
+            return [connection.transport.getTcpNoDelay() for connection in factory._connections]
+
+        self.assertEqual(await self.as_client(port, talk), [True])
+
     async def test_peer_that_never_reads(self) -> None:
         """A peer that writes and never reads is stopped, within what the kernel buffers, and still closable."""
         factory = EchoFactory(reactor, b"")

@@ -199,6 +199,9 @@ class TCPTransport(FakeTransport):
     def setTcpKeepAlive(self, enabled: bool) -> None:  # noqa: FBT001
         """Do nothing."""
 
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: FBT001
+        """Do nothing."""
+
 
 class HandshakeTests(SessionTestCase):
     """A client of TLS that never gets to hello."""

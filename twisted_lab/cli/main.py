@@ -1,12 +1,10 @@
 """The command line of ``twisted-lab``. A verb's module is imported when the verb is used: start-up counts."""
 
 import argparse
-import json
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, NoReturn
 
-from twisted_lab.cli.entry import open_standard_streams, run_command
+from twisted_lab.cli.entry import load, open_standard_streams, run_command
 from twisted_lab.cli.parser import Parser, ShowVersion
 
 TARGET_HELP = "HOST:PORT, HOST, or a Twisted client endpoint: tls:HOST:PORT, unix:PATH (default: %s)"
@@ -60,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the verb that `argv` names, and exit with its status."""
     open_standard_streams()
     arguments = build_parser().parse_args(argv)
-    run_command("twisted-lab", lambda: import_module(f"twisted_lab.cli.{arguments.verb}").run(arguments))
+    run_command("twisted-lab", lambda: load(f"twisted_lab.cli.{arguments.verb}").run(arguments))
 
 
 def _add_timeout(parser: Parser, text: str) -> None:
@@ -87,6 +85,8 @@ def _key_value(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} isn't KEY=VALUE")
+    import json
+
     try:
         return key, json.loads(value)
     except (ValueError, RecursionError):

@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString
+from twisted.internet.endpoints import clientFromString
 from twisted.internet.error import ConnectError, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall, react
 
+from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.net.reason import show_reason
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -172,7 +173,7 @@ def _endpoint(reactor: Any, target: str, default_port: int) -> IStreamClientEndp
     host, port = (match[1].strip("[]"), int(match[2])) if match else (target, default_port)
     if not 0 < port < 2**16:
         raise ValueError(f"{port} isn't a port")
-    return HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
+    return HostEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
 
 
 def _show_cause(error: Exception) -> str:

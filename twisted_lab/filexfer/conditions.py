@@ -1,7 +1,7 @@
 """What is asked of a publication: what must hold for it, and what is on the disk after it."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Durability(Enum):
@@ -12,8 +12,7 @@ class Durability(Enum):
     DIRECTORY = "directory"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):  # not a dataclass: a command's help needs this module, and would import inspect too
     """What must hold at the moment of publishing: nothing has the name (`absent`), or its file has that `etag`."""
 
     absent: bool = False

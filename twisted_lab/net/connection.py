@@ -23,6 +23,7 @@ from twisted_lab.net.reason import show_reason
 from twisted_lab.net.refusal import shut
 from twisted_lab.net.taken import bytes_waiting
 from twisted_lab.net.transport import IStreamTransport
+from twisted_lab.net.undelayed import send_at_once
 
 if TYPE_CHECKING:
     from twisted_lab.net.bounded import BoundedFactory
@@ -55,6 +56,7 @@ class BoundedConnection(Protocol):
     def connectionMade(self) -> None:
         """Enter the factory's books, and read no more than the peer does."""
         super().connectionMade()  # type: ignore[no-untyped-call]
+        send_at_once(self.transport)
         self.started = self.factory.clock.seconds()
         self.factory.opened(self)
         self.register_backpressure()

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import CancelledError, ensureDeferred, fail
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.filexfer.client.fake_server import WELCOME, FakeServer
@@ -16,6 +16,7 @@ from twisted_lab import filexfer
 from twisted_lab.filexfer.client.connecting import connect, endpoint_from
 from twisted_lab.filexfer.errors import DeniedError, DisconnectedError, FilexferError, LoginFailedError
 from twisted_lab.filexfer.messages.replies import welcome_fields
+from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.wire.errors import RemoteProtocolError
 
 SECRET = "open sesame"  # noqa: S105  # of nobody
@@ -159,8 +160,8 @@ class EndpointTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """HOST:PORT, Twisted's endpoint strings, and endpoints."""
         for text, kind in (
-            ("example.org:80", HostnameEndpoint),
-            ("[::1]:80", HostnameEndpoint),
+            ("example.org:80", HostEndpoint),
+            ("[::1]:80", HostEndpoint),
             ("tcp:127.0.0.1:5680", TCP4ClientEndpoint),
             ("unix:/run/x", UNIXClientEndpoint),
         ):

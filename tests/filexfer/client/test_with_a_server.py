@@ -129,6 +129,11 @@ class RoundTripTests(ServerTestCase):
             await files.get("x", stream)
             self.assertEqual(stream.getvalue(), content)
 
+    async def test_nothing_is_held_back(self) -> None:
+        """Our kernel doesn't keep a small message until the server has acknowledged the one before."""
+        files = await self.connected()
+        self.assertTrue(files._conversation.transport.getTcpNoDelay())
+
     async def test_other_requests(self) -> None:
         """Directories, names, links and digests."""
         files = await self.connected()

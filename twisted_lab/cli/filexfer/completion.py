@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import Any, NoReturn
 
+from twisted_lab.cli.parser import Parser
+
 
 class PrintCompletion(argparse.Action):
     """Print the script for a shell, and exit; the library shtab writes it, from the parser."""
@@ -17,5 +19,7 @@ class PrintCompletion(argparse.Action):
         """Print it."""
         import shtab
 
+        if isinstance(parser, Parser):
+            parser.complete()
         sys.stdout.write(shtab.complete(parser, values))
         parser.exit()

@@ -2,11 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from twisted_lab.cli.entry import open_standard_streams, run_command
+from twisted_lab.cli.entry import load, open_standard_streams, run_command
 from twisted_lab.cli.filexfer.completion import PrintCompletion
 from twisted_lab.cli.filexfer.options import (
     add_conditions,
@@ -46,69 +45,22 @@ def build_parser() -> Parser:
     parser.add_argument("--print-completion", action=PrintCompletion, help="print completion for that shell, and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND", parser_class=Parser)
 
-    put = _verb(verbs, "put", "send files: each is there whole and verified, or not at all", _AFTER_COPY)
-    files(put.add_argument("sources", nargs="+", metavar="SOURCE", help="a local file; - for standard input"))
-    put.add_argument("target", metavar="TARGET", help="HOST:PATH or :PATH; a directory if it ends in /")
-    _add_copying(put)
-    add_conditions(put, etag=True)
-
-    get = _verb(verbs, "get", "fetch files: each is here whole and verified, or not at all", _AFTER_COPY)
-    get.add_argument("sources", nargs="+", metavar="SOURCE", help="HOST:PATH or :PATH")
-    files(get.add_argument("target", metavar="TARGET", help="a local file or directory; - for standard output"))
-    _add_copying(get)
-    add_conditions(get)
-
-    ls = _verb(verbs, "ls", "list a directory", "Mode, size, time of the last change and name.")
-    ls.add_argument("place", nargs="?", default=":", metavar="PLACE", help="HOST:PATH or :PATH (default: :)")
-
-    stat = _verb(verbs, "stat", "show what is known of files", "For --if-match it shows the etag.")
-    stat.add_argument("places", nargs="+", metavar="PLACE", help="HOST:PATH or :PATH")
-
-    mkdir = _verb(verbs, "mkdir", "make directories")
-    mkdir.add_argument("places", nargs="+", metavar="PLACE", help="HOST:PATH or :PATH")
-    mkdir.add_argument("-p", "--parents", action="store_true", help="those on the way too; no error if it exists")
-
-    mv = _verb(verbs, "mv", "rename or move a file or directory on its server")
-    mv.add_argument("source", metavar="SOURCE", help="HOST:PATH or :PATH")
-    mv.add_argument("target", metavar="TARGET", help="on the same server; into it, if it is a directory")
-    add_conditions(mv, etag=True)
-
-    rm = _verb(verbs, "rm", "remove files, links and empty directories")
-    rm.add_argument("places", nargs="+", metavar="PLACE", help="HOST:PATH or :PATH")
-    rm.add_argument("-r", "--recursive", action="store_true", help="directories with all that is in them")
-    rm.add_argument("-n", "--dry-run", action="store_true", help="only say what would be removed")
-    add_conditions(rm, etag=True, absent=False)
-
-    sync = _verb(
+    _verb(verbs, "put", _put, "send files: each is there whole and verified, or not at all", _AFTER_COPY)
+    _verb(verbs, "get", _get, "fetch files: each is here whole and verified, or not at all", _AFTER_COPY)
+    _verb(verbs, "ls", _ls, "list a directory", "Mode, size, time of the last change and name.")
+    _verb(verbs, "stat", _stat, "show what is known of files", "For --if-match it shows the etag.")
+    _verb(verbs, "mkdir", _mkdir, "make directories")
+    _verb(verbs, "mv", _mv, "rename or move a file or directory on its server")
+    _verb(verbs, "rm", _rm, "remove files, links and empty directories")
+    _verb(
         verbs,
         "sync",
+        _sync,
         "make one directory like another, either way",
         "What has the same size and time is taken for the same, unless --checksum. SOURCE is what is in it: no "
         "directory of its name is made in TARGET.",
     )
-    files(sync.add_argument("source", metavar="SOURCE", help="a directory, here or on a server"))
-    files(sync.add_argument("target", metavar="TARGET", help="a directory, on the other side"))
-    sync.add_argument("--checksum", action="store_true", help="compare contents, not size and time")
-    sync.add_argument("--delete", action="store_true", help="remove from TARGET what isn't in SOURCE")
-    sync.add_argument(
-        "--max-delete",
-        type=count,
-        default=1000,
-        metavar="N",
-        help="remove nothing if that would be more than N (default: 1000)",
-    )
-    _add_dry_run(sync)
-    add_tree(sync)
-    add_durability(sync)
-
-    verify = _verb(verbs, "verify", "compare contents with a server's, by digest; nothing is changed")
-    files(verify.add_argument("source", metavar="SOURCE", help="a file or directory, here or on a server"))
-    files(verify.add_argument("target", metavar="TARGET", help="a file or directory, on the other side"))
-    add_tree(verify, moving=False)
-
-    for name, verb in verbs.choices.items():
-        add_output(verb, quiet=name not in {"ls", "stat"})
-        add_connection(verb)
+    _verb(verbs, "verify", _verify, "compare contents with a server's, by digest; nothing is changed")
     return parser
 
 
@@ -120,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    module = import_module(f"twisted_lab.cli.filexfer.{_MODULES.get(arguments.verb, arguments.verb)}")
+    module = load(f"twisted_lab.cli.filexfer.{_MODULES.get(arguments.verb, arguments.verb)}")
     try:
         status: int = getattr(module, arguments.verb)(arguments)
     except FilexferError as error:
@@ -137,9 +89,77 @@ _AFTER_COPY = (
 )
 
 
-def _verb(verbs: Any, name: str, text: str, more: str = "") -> Parser:
-    parser: Parser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}. {more}".strip())
-    return parser
+def _verb(verbs: Any, name: str, add_own: Callable[[Parser], object], text: str, more: str = "") -> None:
+    def describe(verb: Parser) -> None:
+        add_own(verb)
+        add_output(verb, quiet=name not in {"ls", "stat"})
+        add_connection(verb)
+
+    description = f"{text[0].upper()}{text[1:]}. {more}".strip()
+    verbs.add_parser(name, help=text, description=description, describe=describe)
+
+
+def _put(verb: Parser) -> None:
+    files(verb.add_argument("sources", nargs="+", metavar="SOURCE", help="a local file; - for standard input"))
+    verb.add_argument("target", metavar="TARGET", help="HOST:PATH or :PATH; a directory if it ends in /")
+    _add_copying(verb)
+    add_conditions(verb, etag=True)
+
+
+def _get(verb: Parser) -> None:
+    verb.add_argument("sources", nargs="+", metavar="SOURCE", help="HOST:PATH or :PATH")
+    files(verb.add_argument("target", metavar="TARGET", help="a local file or directory; - for standard output"))
+    _add_copying(verb)
+    add_conditions(verb)
+
+
+def _ls(verb: Parser) -> None:
+    verb.add_argument("place", nargs="?", default=":", metavar="PLACE", help="HOST:PATH or :PATH (default: :)")
+
+
+def _stat(verb: Parser) -> None:
+    verb.add_argument("places", nargs="+", metavar="PLACE", help="HOST:PATH or :PATH")
+
+
+def _mkdir(verb: Parser) -> None:
+    verb.add_argument("places", nargs="+", metavar="PLACE", help="HOST:PATH or :PATH")
+    verb.add_argument("-p", "--parents", action="store_true", help="those on the way too; no error if it exists")
+
+
+def _mv(verb: Parser) -> None:
+    verb.add_argument("source", metavar="SOURCE", help="HOST:PATH or :PATH")
+    verb.add_argument("target", metavar="TARGET", help="on the same server; into it, if it is a directory")
+    add_conditions(verb, etag=True)
+
+
+def _rm(verb: Parser) -> None:
+    verb.add_argument("places", nargs="+", metavar="PLACE", help="HOST:PATH or :PATH")
+    verb.add_argument("-r", "--recursive", action="store_true", help="directories with all that is in them")
+    verb.add_argument("-n", "--dry-run", action="store_true", help="only say what would be removed")
+    add_conditions(verb, etag=True, absent=False)
+
+
+def _sync(verb: Parser) -> None:
+    files(verb.add_argument("source", metavar="SOURCE", help="a directory, here or on a server"))
+    files(verb.add_argument("target", metavar="TARGET", help="a directory, on the other side"))
+    verb.add_argument("--checksum", action="store_true", help="compare contents, not size and time")
+    verb.add_argument("--delete", action="store_true", help="remove from TARGET what isn't in SOURCE")
+    verb.add_argument(
+        "--max-delete",
+        type=count,
+        default=1000,
+        metavar="N",
+        help="remove nothing if that would be more than N (default: 1000)",
+    )
+    _add_dry_run(verb)
+    add_tree(verb)
+    add_durability(verb)
+
+
+def _verify(verb: Parser) -> None:
+    files(verb.add_argument("source", metavar="SOURCE", help="a file or directory, here or on a server"))
+    files(verb.add_argument("target", metavar="TARGET", help="a file or directory, on the other side"))
+    add_tree(verb, moving=False)
 
 
 def _add_copying(parser: Parser) -> None:

@@ -1,14 +1,11 @@
 """Which server a place is on, how to reach it, and who asks: from the options, before anything is connected."""
 
 import argparse
-import getpass
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import DNSLookupError
 
 from twisted_lab.cli.filexfer.exits import HostError, UnavailableError, UntrustedError, UsageError
@@ -17,6 +14,7 @@ from twisted_lab.cli.filexfer.place import Remote
 from twisted_lab.cli.session import CONNECT_TIMEOUT
 from twisted_lab.filexfer.client.connecting import Connecting, connect, endpoint_from
 from twisted_lab.filexfer.errors import DisconnectedError, FilexferError, LoginRequiredError
+from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.net.tls import CertificateError, TLSError, client_tls
 
 _VARIABLE = "FILEXFER_PASSWORD"
@@ -54,7 +52,7 @@ class Server:
         tls = self._tls() if wanted else None
         if self._host:
             port = arguments.port or DEFAULT_PORT
-            endpoint: Any = HostnameEndpoint(reactor, self._host, port, timeout=CONNECT_TIMEOUT)
+            endpoint: Any = HostEndpoint(reactor, self._host, port, timeout=CONNECT_TIMEOUT)
         else:
             try:
                 endpoint = endpoint_from(reactor, self.shown)
@@ -85,6 +83,9 @@ class Server:
             return _read_password(self._arguments.password_file)
         if _VARIABLE in os.environ:
             return os.environ[_VARIABLE]
+        import getpass
+        import warnings
+
         try:
             with warnings.catch_warnings():  # it would only warn, and then show what is typed
                 warnings.simplefilter("error", getpass.GetPassWarning)

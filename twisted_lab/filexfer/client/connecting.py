@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint, clientFromString, connectProtocol, wrapClientTLS
+from twisted.internet.endpoints import clientFromString, connectProtocol, wrapClientTLS
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.threads import deferToThreadPool
@@ -19,6 +19,7 @@ from twisted_lab.filexfer.errors import DeniedError, DisconnectedError
 from twisted_lab.filexfer.messages.replies import Welcome, welcome_from
 from twisted_lab.filexfer.messages.requests import Hello
 from twisted_lab.net.detached import RunInThread
+from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.net.privacy import is_private
 from twisted_lab.net.reason import show_reason
 
@@ -100,7 +101,7 @@ def endpoint_from(reactor: Any, endpoint: str | IStreamClientEndpoint) -> IStrea
         return endpoint
     match = _HOST_AND_PORT.fullmatch(endpoint)
     if match is not None and 0 < int(match[2]) < 2**16:
-        return HostnameEndpoint(reactor, match[1].strip("[]"), int(match[2]))
+        return HostEndpoint(reactor, match[1].strip("[]"), int(match[2]))
     try:
         found: IStreamClientEndpoint = clientFromString(reactor, endpoint)
     except (ImportError, NameError):  # what Twisted says without pyOpenSSL

@@ -28,6 +28,7 @@ from twisted_lab.filexfer.messages.request_headers import to_header
 from twisted_lab.filexfer.messages.requests import Part, Ping, Request
 from twisted_lab.net.detached import Detached
 from twisted_lab.net.taken import bytes_waiting
+from twisted_lab.net.undelayed import send_at_once
 from twisted_lab.wire.errors import RemoteProtocolError
 
 Value = TypeVar("Value")
@@ -178,6 +179,11 @@ class Conversation(ClientStream):
         self._turns.remove(turn)
         if self.broken is None or self.lost is not None:
             self._next_turn()
+
+    def connectionMade(self) -> None:
+        """Have nothing held back: a put is several small messages before the server answers."""
+        super().connectionMade()
+        send_at_once(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Note that the server lives."""

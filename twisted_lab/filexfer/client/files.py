@@ -8,15 +8,13 @@ A server's files, over one connection; `twisted_lab.filexfer.connect` gives them
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from twisted_lab.filexfer.client.conversation import Conversation
 from twisted_lab.filexfer.client.directory_pages import DirectoryPages, ask_page
-from twisted_lab.filexfer.client.get import Receiving
 from twisted_lab.filexfer.client.put import Sending
 from twisted_lab.filexfer.client.small_put import put_small
 from twisted_lab.filexfer.client.sources import FileSource, source_of
-from twisted_lab.filexfer.client.targets import FileTarget, StreamTarget
 from twisted_lab.filexfer.client.watch import Unwatched, Watch
 from twisted_lab.filexfer.conditions import ANYWAY, Condition, Durability
 from twisted_lab.filexfer.errors import DisconnectedError, FilexferError
@@ -28,6 +26,9 @@ from twisted_lab.filexfer.small_file import SmallFile
 from twisted_lab.filexfer.status import Status
 from twisted_lab.filexfer.store.listing import Page
 from twisted_lab.net.detached import RunInThread, Worker
+
+if TYPE_CHECKING:
+    from twisted_lab.filexfer.client.targets import FileTarget
 
 
 class Files:
@@ -87,7 +88,7 @@ class Files:
     async def get(  # noqa: PLR0913  # all but two by name
         self,
         path: str,
-        target: Path | str | BinaryIO | FileTarget,
+        target: "Path | str | BinaryIO | FileTarget",
         *,
         condition: Condition = ANYWAY,
         durability: Durability = Durability.DIRECTORY,
@@ -100,6 +101,10 @@ class Files:
         `condition` and `durability` are about the local file. A stream gets the bytes as they come, and only at the
         end is it known whether they are right. The receipt's path is the local one, and for a stream empty.
         """
+        # Here, for a put needs nothing of what files are written with.
+        from twisted_lab.filexfer.client.get import Receiving  # noqa: PLC0415
+        from twisted_lab.filexfer.client.targets import FileTarget, StreamTarget  # noqa: PLC0415
+
         name = parse_name(path)
         algorithm = self.welcome.digest
         local: FileTarget | StreamTarget
