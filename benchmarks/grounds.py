@@ -1,0 +1,97 @@
+"""Grounds: a directory for transfers, with servers on it that start when they are first needed and end with it."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import contents
+from children import Spent, Tree, free_port, listens, running, spend
+from peers.way import Place, Service, Way
+
+
+class WrongError(Exception):
+    """What arrived isn't what was sent."""
+
+
+class Ground:
+    """Take transfers, in one directory of one file system."""
+
+    def __init__(self, root: Path, stack: ExitStack) -> None:
+        self.root = root
+        self._stack = stack
+        self._running: dict[str, tuple[Place, Tree]] = {}
+        self._digests: dict[Path, object] = {}
+        for name in "source", "served", "fetched", "certificates":
+            (root / name).mkdir()
+        self._certify()
+
+    def make(self, name: str, size: int) -> None:
+        """Make a file to be sent."""
+        contents.make_file(self.root / "source" / name, size)
+
+    def make_tree(self, name: str, count: int) -> None:
+        """Make a directory of many files to be sent."""
+        contents.make_tree(self.root / "source" / name, count)
+
+    def transfer(self, way: Way, name: str) -> Spent:
+        """Transfer what has that name, compare it, remove it, and give what the transfer took."""
+        places = [self.start(service) for service in way.services]
+        place = replace(places[0][0] if places else self._place(way.peer), name=name)
+        if way.once:
+            place = replace(place, port=free_port())
+        log = place.scratch / "client.log"
+        target = way.target(place)
+        try:
+            servers = [server for _, server in places]
+            if way.once is None:
+                spent = spend(way.client(place), log, servers)
+            else:
+                with running(way.once(place), place.scratch / "once.log", lambda: listens(place.port)) as once:
+                    spent = spend(way.client(place), log, servers, once)
+            self._compare(place.source, target, way)
+        finally:
+            contents.remove(target)
+        return spent
+
+    def start(self, service: Service) -> tuple[Place, Tree]:
+        """Give a service's place and process, starting it if need be."""
+        if service.name not in self._running:
+            place = self._place(service.name)
+            ports = (place.port, *[place.tls_port] * service.tls)
+            log = place.scratch / "server.log"
+            server = running(service.words(place), log, lambda: all(map(listens, ports)))
+            self._running[service.name] = place, self._stack.enter_context(server)
+        return self._running[service.name]
+
+    def _place(self, name: str) -> Place:
+        scratch = self.root / "scratch" / name.replace(" ", "-")
+        scratch.mkdir(parents=True, exist_ok=True)
+        return Place(self.root, scratch, self.root / "certificates", free_port(), free_port())
+
+    def _compare(self, source: Path, target: Path, way: Way) -> None:
+        if source not in self._digests:
+            self._digests[source] = contents.digests(source)
+        if self._digests[source] != contents.digests(target):
+            raise WrongError(f"{way.name}: what arrived isn't what was sent")
+
+    def _certify(self) -> None:
+        here = self.root / "certificates"
+        names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+        ends = ["-keyout", here / "key.pem", "-out", here / "cert.pem"]
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"]
+        subprocess.run([*command, "-addext", names, *ends], check=True, capture_output=True)  # noqa: S603  # our own words
+
+
+@contextmanager
+def ground(where: Path) -> Iterator[Ground]:
+    """Give a ground in a directory of its own, below `where`; all of it is gone when the block ends."""
+    root = Path(tempfile.mkdtemp(prefix="twisted-lab-benchmark-", dir=where))
+    try:
+        with ExitStack() as stack:
+            yield Ground(root, stack)
+    finally:
+        shutil.rmtree(root)

@@ -1,0 +1,59 @@
+"""Ours: filexfer, with digests as ever, at each durability."""
+
+from collections.abc import Iterator
+from functools import partial
+from importlib.util import find_spec
+
+from peers.way import DIRECTIONS, Direction, Place, Service, Way, Words, program
+
+DURABILITIES = ("memory", "file", "directory")
+
+
+def serve(place: Place, reactor: str = "") -> Words:
+    """Serve on TCP, TLS and a UNIX socket."""
+    near = "interface=127.0.0.1"
+    endpoints = (
+        f"tcp:{place.port}:{near}",
+        f"tls:{place.certificates}:{place.tls_port}:{near}",
+        f"unix:{place.scratch}/socket",
+    )
+    listen = (word for endpoint in endpoints for word in ("--listen", endpoint))
+    chosen = ("--reactor", reactor) if reactor else ()
+    return [program("twistd"), *chosen, "-n", "--pidfile=", "filexfer", "--root", str(place.root), *listen]
+
+
+SERVICE = Service("filexfer", serve, tls=True)
+EAGER = Service("filexfer-eager", partial(serve, reactor="eager"), tls=True)
+
+
+def move(place: Place, direction: Direction, durability: str, over: str = "tcp", *, many: bool = False) -> Words:
+    """Give the client's words: many files or one, over tcp, unix or tls."""
+    host, options = {
+        "tcp": ("", ["--connect", f"tcp:127.0.0.1:{place.port}"]),
+        "unix": ("", ["--connect", f"unix:{place.scratch}/socket"]),
+        "tls": ("localhost", ["-P", str(place.tls_port), "--tls-ca", f"{place.certificates}/cert.pem"]),
+    }[over]
+    there = f"{host}:{'served' if direction == 'put' else 'source'}/{place.name}"
+    ends = [str(place.source), there] if direction == "put" else [there, str(place.fetched)]
+    return [program("filexfer"), direction, *["-r"][: int(many)], "--durability", durability, *options, *ends]
+
+
+def ways() -> Iterator[Way]:
+    """Give all of ours."""
+    for direction in DIRECTIONS:
+        one = partial(move, direction=direction)
+        for durability in DURABILITIES:
+            client = partial(one, durability=durability)
+            yield Way("ours", direction, client, frozenset({"big", "disk"}), services=(SERVICE,), variant=durability)
+            client = partial(client, many=True)
+            yield Way("ours", direction, client, frozenset({"small", "disk-small"}), services=(SERVICE,), variant=durability)
+        service = (SERVICE,)
+        client = partial(one, durability="memory", over="unix")
+        yield Way("ours", direction, client, frozenset({"big"}), services=service, variant="memory, unix")
+        client = partial(one, durability="memory", over="tls")
+        yield Way("ours", direction, client, frozenset({"tls"}), services=service, variant="memory, TLS")
+        if find_spec("twisted_lab.net.eager") is None:
+            continue
+        for over, many, case in ("tcp", False, "big"), ("tcp", True, "small"), ("tls", False, "tls"):
+            client = partial(one, durability="memory", over=over, many=many)
+            yield Way("ours", direction, client, frozenset({case}), services=(EAGER,), variant="memory, eager server")
