@@ -11,8 +11,6 @@ much those are, a process that only imports the same shows.
 
 import argparse
 import json
-import os
-import platform
 import resource
 import signal
 import subprocess
@@ -21,7 +19,6 @@ import time
 import zlib
 from typing import Any
 
-import twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.interfaces import IConsumer
@@ -29,6 +26,7 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import react
 from twisted.python.failure import Failure
 
+import report
 from twisted_lab.header import HeaderProtocol
 
 MIB = 2**20
@@ -124,7 +122,7 @@ async def receive(reactor: Any, pausing: bool) -> None:  # noqa: FBT001  # react
     port: Any = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
     print(port.getHost().port, flush=True)
     await receiver.lost
-    report(octets=receiver.octets, crc=receiver.crc, pauses=receiver.pauses, seconds=receiver.end - receiver.begin)
+    tell(octets=receiver.octets, crc=receiver.crc, pauses=receiver.pauses, seconds=receiver.end - receiver.begin)
 
 
 async def send(reactor: Any, port: int, length: int) -> None:
@@ -133,10 +131,10 @@ async def send(reactor: Any, port: int, length: int) -> None:
     producer = Producer(length)
     await sender.sendMessage({"type": "content"}, producer)
     await sender.lost
-    report(octets=length, crc=producer.crc, pauses=producer.pauses)
+    tell(octets=length, crc=producer.crc, pauses=producer.pauses)
 
 
-def report(**numbers: float) -> None:
+def tell(**numbers: float) -> None:
     """Print what happened in this process, and its peak in MiB."""
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
@@ -147,7 +145,7 @@ def play(options: argparse.Namespace) -> None:
     """Be one of the processes, which ends at the deadline whatever it waits for."""
     signal.alarm(DEADLINE)
     if options.role == "idle":
-        report()
+        tell()
     elif options.role == "sender":
         react(send, (options.port, options.size * MIB))
     else:
@@ -183,12 +181,11 @@ def run(role: str, size: int) -> dict[str, Any]:
 
 def main() -> int:
     """Measure, print, and give the exit status."""
-    parser = argparse.ArgumentParser(
-        description="Measure the memory that a large content takes on both sides of the header protocol.",
-        epilog=f"Exit status: 0 if each side stays under {BOUND} MiB, 1 if not. 1 GiB takes about ten seconds.",
+    parser = report.make_parser(
+        "Measure the memory that a large content takes on both sides of the header protocol.",
+        "1 GiB takes about ten seconds.",
     )
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="MiB of content (default: 1024)")
-    parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="write the numbers there as well")
     parser.add_argument("--role", choices=["idle", "sender", "fast", "pausing"], help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -197,26 +194,21 @@ def main() -> int:
     if options.role:
         play(options)
         return 0
-    setting = {
-        "python": platform.python_version(),
-        "twisted": twisted.__version__,
-        "cores": os.cpu_count(),
-        "size_mib": options.size,
-        "idle_peak_mib": finish("idle", start("idle"))["peak_mib"],
-    }
-    print(*(f"{key} {value}" for key, value in setting.items()), sep=", ", end="\n\n")
-    print("receiver      time, s     MB/s  peaks, MiB: receiver  sender  pauses: receiver  sender")
+    found = report.facts(size_mib=options.size, idle_peak_mib=finish("idle", start("idle"))["peak_mib"])
+    report.show_facts(found)
     runs = {role: run(role, options.size) for role in ("fast", "pausing")}
+    rows = [["receiver", "time, s", "MB/s", "peaks, MiB: receiver", "sender", "pauses: receiver", "sender"]]
     for role, sides in runs.items():
         got, sent = sides["receiver"], sides["sender"]
-        rate = got["octets"] / got["seconds"] / 1e6
-        print(f"{role:<12}{got['seconds']:>9.2f}{rate:>9.0f}", end="")
-        print(f"{got['peak_mib']:>22.1f}{sent['peak_mib']:>8.1f}{got['pauses']:>18}{sent['pauses']:>8}")
+        speed = [f"{got['seconds']:.2f}", f"{got['octets'] / got['seconds'] / 1e6:.0f}"]
+        peaks = [f"{side['peak_mib']:.1f}" for side in (got, sent)]
+        rows.append([role, *speed, *peaks, str(got["pauses"]), str(sent["pauses"])])
+    print(report.table(rows), end="\n\n")
+    if options.plot:
+        panels = {role: {name: [side["peak_mib"]] for name, side in sides.items()} for role, sides in runs.items()}
+        report.plot(options.plot, f"Peaks of memory for a content of {options.size} MiB", "peak, MiB", panels)
     met = all(side["peak_mib"] < BOUND for sides in runs.values() for side in sides.values())
-    print(f"\n{'met' if met else 'NOT MET'}: each peak under {BOUND} MiB")
-    if options.json:
-        json.dump({**setting, "runs": runs, "met": met}, options.json, indent=1)
-    return 0 if met else 1
+    return report.finish(options, found, {"runs": runs}, [(f"each peak under {BOUND} MiB", met)])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """How much memory, and time, a directory of very many entries takes: whole commands, as a user types them."""
 
-import argparse
-import json
 import os
 import re
 import subprocess
@@ -12,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import report
 
 #: MiB that either side may have in memory at most, whatever the number of entries.
 BAR = 96
@@ -109,20 +109,24 @@ def measure(count: int, *, with_get: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
-    """Measure, and judge the memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """Measure, judge the memory, and give the exit status."""
+    parser = report.make_parser(__doc__, "Takes several minutes.")
     parser.add_argument("--count", type=int, default=100_000, help="entries of each directory (default: 100000)")
     parser.add_argument("--get", action="store_true", help="get them back too; takes several minutes more")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE")
-    arguments = parser.parse_args()
-    rows = measure(arguments.count, with_get=arguments.get)
+    options = parser.parse_args()
+    found = report.facts(count=options.count)
+    report.show_facts(found)
+    rows = measure(options.count, with_get=options.get)
+    if options.plot:
+        panels: dict[str, dict[str, list[float]]] = {}
+        for row in rows:
+            sides = {f"{row['operation']}, {side}": [row[f"{side}_mib"]] for side in ("client", "server")}
+            panels.setdefault(f"{options.count:,} {row['kind']}", {}).update(sides)
+        report.plot(options.plot, "Peaks of memory", "peak, MiB", panels)
     met = all(max(row["client_mib"], row["server_mib"]) <= BAR for row in rows)
-    print(f"the bar, {BAR} MiB on either side: {'met' if met else 'missed'}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"count": arguments.count, "rows": rows, "met": met}))
-    sys.exit(not met)
+    return report.finish(options, found, {"rows": rows}, [(f"at most {BAR} MiB on either side", met)])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,27 @@
 """The benchmarks run, and a large content takes little memory. How long anything takes isn't tested: it varies."""
 
 import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.processes import command
+import pytest
+
+from tests.processes import DEADLINE, answering, command
 
 ROOT = Path(__file__).parent.parent
+#: The echo servers that need nothing but Python and a C compiler, and what each of the others needs.
+ALWAYS = ["asyncio", "c", "ours", "python", "stock", "streams"]
+COMPILER = shutil.which("cc")
+needs_compiler = pytest.mark.skipif(not COMPILER, reason="the load generator is written in C: needs cc")
 
 
 def run(name: str, result: Path, *options: str) -> dict[str, Any]:
@@ -24,15 +38,21 @@ def test_framing(tmp_path: Path) -> None:
     assert len(numbers["seconds"]) == 12
     for case in numbers["seconds"]:
         assert len(case["ours"]) == 2
-        assert all(time > 0 for time in case["ours"] + case["stock"] + case["copy"])
-    assert [len(case["stock"]) for case in numbers["seconds"] if case["stock"]] == [2, 2, 2, 2, 2, 1]
+        assert all(time > 0 for name, times in case.items() if name != "name" for time in times)
+    assert [len(case["stock"]) for case in numbers["seconds"] if "stock" in case] == [2, 2, 2, 2, 2, 1]
+    assert len([case for case in numbers["seconds"] if "asyncio" in case]) == 4
+    for row in numbers["tcp"]:
+        assert {name: len(seconds) for name, seconds in row["seconds"].items()} == {"ours": 2, "stock": 2}
     assert numbers["met"] == {}
+    named = " ".join(numbers["missing"])
+    assert ("websockets" in named) == (find_spec("websockets") is None)
+    assert ("eager" in named) == ("eager" not in {row["reactor"] for row in numbers["tcp"]})
 
 
 def test_a_gibibyte_takes_64_mib(tmp_path: Path) -> None:
     """A content of 1 GiB arrives whole, and takes under 64 MiB of memory on either side, backpressure or not."""
     numbers = run("streaming", tmp_path / "streaming.json", "--size", "1024")
-    assert numbers["met"]
+    assert list(numbers["met"].values()) == [True]
     for sides in numbers["runs"].values():
         for side in sides.values():
             assert side["octets"] == 2**30
@@ -45,5 +65,118 @@ def test_a_gibibyte_takes_64_mib(tmp_path: Path) -> None:
 def test_trees(tmp_path: Path) -> None:
     """Directories of many entries are put, compared and got within a bound of memory."""
     numbers = run("trees", tmp_path / "trees.json", "--count", "300", "--get")
-    assert numbers["met"]
+    assert list(numbers["met"].values()) == [True]
     assert [row["operation"] for row in numbers["rows"]] == ["put", "sync", "get"] * 3
+
+
+def test_echo(tmp_path: Path) -> None:
+    """Each echo server is measured at each point, or named as missing."""
+    numbers = run("echo", tmp_path / "echo.json", "--scale", "small")
+    samples = [(sample["server"], sample["point"]) for sample in numbers["samples"]]
+    servers = sorted({server for server, _ in samples})
+    assert sorted(samples) == sorted((server, point) for server in servers for point in ("64x4", "16384x2"))
+    assert all(sample["count"] > 0 for sample in numbers["samples"])
+    assert sorted(numbers["bytes_a_connection"]) == servers
+    assert numbers["met"] == {}
+    if COMPILER:
+        assert set(ALWAYS) <= set(servers)
+        assert len(servers) + len(numbers["missing"]) == 12
+    else:
+        assert numbers["missing"] == ["missing: every server (apt-get install gcc: the load generator is compiled)"]
+
+
+def change(data: bytes) -> bytes:
+    """Give it with another last byte."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (change, "other bytes came back than were sent"),
+        (lambda data: data + b"x", "more came back than was sent"),
+        (lambda _: b"", "the server closed a connection"),
+    ],
+)
+def test_the_load_checks_what_comes_back(tmp_path: Path, wrong: Callable[[bytes], bytes], reason: str) -> None:
+    """A server that echoes wrongly, be it only the hundredth message, isn't measured but found out."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(connection.recv(1))
+        for number in range(100):
+            data = connection.recv(64, socket.MSG_WAITALL)
+            connection.sendall(wrong(data) if number == 99 else data)
+        connection.shutdown(socket.SHUT_WR)
+
+    program = str(tmp_path / "load")
+    subprocess.run(
+        ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, ROOT / "benchmarks/echo/load.c"], check=True
+    )
+    with answering(answer) as address:
+        ended = command(program, address.rpartition(":")[2], str(os.getpid()), "64", "1", "0", "20")
+    numbers = json.loads(ended.stdout)
+    assert (numbers["errors"], numbers["reason"], numbers["count"]) == (1, reason, 99)
+
+
+def children(pid: int) -> list[int]:
+    """Give the processes that a process has started."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended
+            continue
+    return [child for child, parent in parents.items() if parent == pid]
+
+
+@needs_compiler
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_echo_leaves_no_servers(how: signal.Signals) -> None:
+    """When the benchmark is ended, by Ctrl-C or whatever else, its servers and its load end too."""
+    words = [sys.executable, "benchmarks/echo.py", "--servers", "python,c", "--points", "64x1", "--seconds", "50"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        started: list[int] = []
+        deadline = time.monotonic() + DEADLINE
+        while len(started) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            started = children(process.pid)
+        process.send_signal(how)
+        process.wait(DEADLINE)
+    assert len(started) == 3
+    while any(Path(f"/proc/{pid}").exists() for pid in started):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def said(ended: "subprocess.CompletedProcess[bytes]") -> str:
+    """Give what a command has complained of, its lines joined."""
+    return " ".join(ended.stderr.decode().split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--points", "64y3"], "64y3 isn't like 64x32,1024x1"),
+        (["--json", "/nowhere/x"], "there is no directory /nowhere"),
+        (["--plot", "x.gif"], "x.gif ends neither with .svg nor with .png"),
+    ],
+)
+def test_a_wrong_option(options: list[str], message: str) -> None:
+    """A wrong option is told in a sentence, before anything is measured."""
+    ended = command(sys.executable, "benchmarks/echo.py", *options, cwd=ROOT)
+    assert ended.returncode == 2
+    assert said(ended).endswith(message)
+
+
+def test_a_plot(tmp_path: Path) -> None:
+    """A plot is drawn, or a sentence says what that needs."""
+    path = tmp_path / "framing.svg"
+    words = ["benchmarks/framing.py", "--scale", "small", "--rounds", "1", "--plot", str(path)]
+    ended = command(sys.executable, *words, cwd=ROOT)
+    if find_spec("matplotlib"):
+        assert ended.returncode == 0
+        assert "<svg" in path.read_text()
+    else:
+        assert ended.returncode == 2
+        assert said(ended).endswith("a plot needs matplotlib: pip install 'twisted-lab[bench]'")
