@@ -46,7 +46,7 @@ class Memory:
 
 @dataclass
 class Spent:
-    """What a run took: seconds, and seconds of CPU and peaks of memory on both sides; `foreign`: others' share of CPU."""
+    """What a run took: seconds, and seconds of CPU and peaks of memory on both sides; `foreign`: others' share."""
 
     seconds: float = 0
     client_cpu: float = 0
@@ -130,7 +130,9 @@ def spend(words: Sequence[str], log: Path, servers: Sequence[Tree] = (), once: T
     client = Tree(words, log)
     try:
         for tree in filter(None, (client, once)):
-            _await(tree, lambda: (spent.client.look(client.processes()), _look(spent.server, sides)))
+            for _ in _until_ended(tree):
+                _look(spent.client, [client])
+                _look(spent.server, sides)
         spent.seconds = time.perf_counter() - began
         spent.client_cpu = client.reap()
     finally:
@@ -152,8 +154,8 @@ def _look(memory: Memory, trees: Iterable[Tree]) -> None:
     memory.look(pid for tree in trees for pid in tree.processes())
 
 
-def _await(tree: Tree, look: Callable[[], object]) -> None:
-    """Wait until it has ended, without reaping it; look now and then, more often at first."""
+def _until_ended(tree: Tree) -> Iterator[None]:
+    """Wait until it has ended, without reaping it; yield for a look now and then, more often at first."""
     deadline = time.monotonic() + PATIENCE
     pause = 0.002
     descriptor = os.pidfd_open(tree.process.pid)
@@ -161,7 +163,7 @@ def _await(tree: Tree, look: Callable[[], object]) -> None:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         while not poll.poll(pause * 1000):
-            look()
+            yield
             pause = min(pause * 2, SAMPLE)
             if time.monotonic() > deadline:
                 raise FailedError(f"{' '.join(tree.words)}\ntook longer than {PATIENCE:.0f} s")

@@ -4,15 +4,14 @@ How long it takes to move one large file, and many small ones: filexfer beside w
 Whole commands, as a user types them, on 127.0.0.1: a run begins when the client's command does and ends when it has
 ended, and with it the server where that is for one transfer only. After each run what arrived is compared with what
 was sent, and removed; neither is timed. Rounds are interleaved, each in an order of its own, so that what else the
-machine does meets all alike; a ratio is the median of the rounds' ratios. A run while other programs used the machine is
-repeated, twice at most.
+machine does meets all alike; a ratio is the median of the rounds' ratios. A run while other programs used the
+machine is repeated, twice at most.
 """
 
 import random
 import signal
 import sys
 from argparse import Namespace
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -77,7 +76,9 @@ class Results:
             each = (self.octets / 1e6 if self.files == 1 else self.files) / median(self.seconds(name))
             cpu = [report.spread([getattr(spent, f"{side}_cpu") for spent in runs], 2) for side in ("client", "server")]
             memory = [show_memory(runs, side) for side in ("client", "server")]
-            rows.append([name, report.spread(self.seconds(name), 2), f"{each:,.0f}", *cpu, *memory, self._compare(name)])
+            rows.append(
+                [name, report.spread(self.seconds(name), 2), f"{each:,.0f}", *cpu, *memory, self._compare(name)]
+            )
         return report.table(rows)
 
     def _compare(self, name: str) -> str:
@@ -103,7 +104,9 @@ class Results:
             for memory in (spent.client, spent.server)
         ]
         if peaks:
-            met[f"{self.case}: ours: under {MEMORY_BAR} MiB on either side ({max(peaks):.0f})"] = max(peaks) < MEMORY_BAR
+            met[f"{self.case}: ours: under {MEMORY_BAR} MiB on either side ({max(peaks):.0f})"] = (
+                max(peaks) < MEMORY_BAR
+            )
         return met
 
 
@@ -217,14 +220,22 @@ def main() -> int:
         sys.exit(str(error))
     except KeyboardInterrupt:
         return 130
-    noisy = [f"{result.case}: {name}" for result in results for name, runs in result.runs.items() if any(spent.foreign > FOREIGN for spent in runs)]
+    noisy = [
+        f"{result.case}: {name}"
+        for result in results
+        for name, runs in result.runs.items()
+        if any(spent.foreign > FOREIGN for spent in runs)
+    ]
     if noisy:
         print(f"other programs used the machine during: {'; '.join(noisy)}")
     bars: dict[str, bool] = {}
     if options.scale == "full":
         for result in results:
             bars |= result.bars()
-    numbers = {result.case: {name: [asdict(spent) for spent in runs] for name, runs in result.runs.items()} for result in results}
+    numbers = {
+        result.case: {name: [asdict(spent) for spent in runs] for name, runs in result.runs.items()}
+        for result in results
+    }
     if options.plot:
         panels = {result.case: {name: result.seconds(name) for name in result.runs} for result in results}
         report.plot(options.plot, "Files moved over loopback", "seconds", panels)

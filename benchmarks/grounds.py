@@ -81,7 +81,7 @@ class Ground:
     def _certify(self) -> None:
         here = self.root / "certificates"
         names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-        ends = ["-keyout", here / "key.pem", "-out", here / "cert.pem"]
+        ends = ["-keyout", f"{here}/key.pem", "-out", f"{here}/cert.pem"]
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"]
         subprocess.run([*command, "-addext", names, *ends], check=True, capture_output=True)  # noqa: S603  # our own words
 

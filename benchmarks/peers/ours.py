@@ -46,7 +46,9 @@ def ways() -> Iterator[Way]:
             client = partial(one, durability=durability)
             yield Way("ours", direction, client, frozenset({"big", "disk"}), services=(SERVICE,), variant=durability)
             client = partial(client, many=True)
-            yield Way("ours", direction, client, frozenset({"small", "disk-small"}), services=(SERVICE,), variant=durability)
+            yield Way(
+                "ours", direction, client, frozenset({"small", "disk-small"}), services=(SERVICE,), variant=durability
+            )
         service = (SERVICE,)
         client = partial(one, durability="memory", over="unix")
         yield Way("ours", direction, client, frozenset({"big"}), services=service, variant="memory, unix")

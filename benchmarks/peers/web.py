@@ -14,7 +14,8 @@ def serve(place: Place) -> Words:
     """Serve with nginx, plain and over TLS; a PUT is one of its own module for WebDAV, as Debian's nginx has it."""
     user = "user root;" if os.geteuid() == 0 else ""
     temporary = "\n".join(
-        f"    {kind}_temp_path {place.root}/nginx-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        f"    {kind}_temp_path {place.root}/nginx-{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (place.scratch / "nginx.conf").write_text(f"""
 {user}
