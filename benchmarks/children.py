@@ -7,8 +7,8 @@ counts what the process was before it became another program, which is this one.
 """
 
 import os
-import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +23,7 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
 PATIENCE = 600.0  # seconds that a child gets at most
 GRACE = 5.0  # seconds that a server gets to end, or to start
 SAMPLE = 0.05  # seconds between two looks at memory
+KERNEL = 2  # the process that the kernel's own threads descend from
 LISTENING = "0A"  # a socket's state in /proc/net/tcp
 
 
@@ -59,12 +60,20 @@ class Spent:
 class Tree:
     """A process of ours, and all that it has started."""
 
-    def __init__(self, words: Sequence[str], log: Path) -> None:
+    def __init__(self, words: Sequence[str], log: Path, *, bound: bool = False) -> None:
+        """Start it; `bound`: it is killed when this process ends, however that may be."""
         self.words = words
         self.log = log
+        setpriv = shutil.which("setpriv") if bound else None
+        before = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         with log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603  # the benchmark's own words
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent, start_new_session=True
+                [*before, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=log.parent,
+                start_new_session=True,
             )
 
     def processes(self) -> list[int]:
@@ -101,7 +110,7 @@ class Tree:
 @contextmanager
 def running(words: Sequence[str], log: Path, ready: Callable[[], bool]) -> Iterator[Tree]:
     """Run a server until the block ends; it is there once it is `ready`."""
-    tree = Tree(words, log)
+    tree = Tree(words, log, bound=True)
     try:
         deadline = time.monotonic() + GRACE
         while not ready():
@@ -125,7 +134,7 @@ def spend(words: Sequence[str], log: Path, servers: Sequence[Tree] = (), once: T
     for tree in sides:
         for pid in tree.processes():
             forget_peak(pid)
-    machine, here, there = machine_cpu(), own_cpu(), sum(tree.cpu() for tree in sides)
+    foreign, there = foreign_cpu(), sum(tree.cpu() for tree in sides)
     began = time.perf_counter()
     client = Tree(words, log)
     try:
@@ -142,11 +151,7 @@ def spend(words: Sequence[str], log: Path, servers: Sequence[Tree] = (), once: T
     _settle(at_rest)
     spent.server_cpu += sum(tree.cpu() for tree in servers) - there
     _look(spent.server, servers)
-    machine, here = machine_cpu() - machine, own_cpu() - here
-    cores = os.cpu_count() or 1
-    # What the machine counts comes in ticks, by which it may be wrong.
-    others = machine - here - spent.client_cpu - spent.server_cpu - 2 * cores * TICK
-    spent.foreign = max(0.0, others / (time.perf_counter() - began) / cores)
+    spent.foreign = (foreign_cpu() - foreign) / (time.perf_counter() - began) / (os.cpu_count() or 1)
     return spent
 
 
@@ -203,17 +208,30 @@ def cpu(pid: int) -> float:
     return 0
 
 
-def own_cpu() -> float:
-    """Give this process's seconds of CPU."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def foreign_cpu() -> float:
+    """
+    Give the seconds of CPU of all processes but this one and those it has started, and what the host has taken away.
 
-
-def machine_cpu() -> float:
-    """Give the seconds of CPU that all of the machine has spent, and that its host has taken from it."""
+    What the kernel's own threads do isn't foreign: the network's work is theirs when there is much of it, and a disk's.
+    """
     with Path("/proc/stat").open() as file:
-        user, nice, system, _idle, _wait, interrupts, soft, stolen = map(int, file.readline().split()[1:9])
-    return (user + nice + system + interrupts + soft + stolen) * TICK
+        ticks = int(file.readline().split()[8])  # stolen
+    parents, spent = {}, {}
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdecimal():
+            with suppress(OSError):
+                fields = (directory / "stat").read_text().rpartition(")")[2].split()
+                parents[int(directory.name)] = int(fields[1])
+                spent[int(directory.name)] = sum(map(int, fields[11:15]))
+    # Those that ended went to their parents, so none is lost.
+    return TICK * (ticks + sum(spent[pid] for pid in spent if not {os.getpid(), KERNEL} & set(_line(pid, parents))))
+
+
+def _line(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    """Give a process and those that it descends from."""
+    while pid:
+        yield pid
+        pid = parents.get(pid, 0)
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ Whole commands, as a user types them, on 127.0.0.1: a run begins when the client
 ended, and with it the server where that is for one transfer only. After each run what arrived is compared with what
 was sent, and removed; neither is timed. Rounds are interleaved, each in an order of its own, so that what else the
 machine does meets all alike; a ratio is the median of the rounds' ratios. A run while other programs used the
-machine is repeated, twice at most.
+machine is repeated, twice at most; if they went on, a * says so.
 """
 
 import random
@@ -66,6 +66,10 @@ class Results:
     def seconds(self, name: str) -> list[float]:
         """Give the seconds of each round."""
         return [spent.seconds for spent in self.runs[name]]
+
+    def disturbed(self, name: str) -> bool:
+        """Whether other programs used the machine in a run that counts."""
+        return any(spent.foreign > FOREIGN for spent in self.runs[name])
 
     def table(self) -> str:
         """Lay out all of it."""
@@ -220,14 +224,8 @@ def main() -> int:
         sys.exit(str(error))
     except KeyboardInterrupt:
         return 130
-    noisy = [
-        f"{result.case}: {name}"
-        for result in results
-        for name, runs in result.runs.items()
-        if any(spent.foreign > FOREIGN for spent in runs)
-    ]
-    if noisy:
-        print(f"other programs used the machine during: {'; '.join(noisy)}")
+    if any(result.disturbed(name) for result in results for name in result.runs):
+        print("*: other programs used the machine in a run that had to be counted")
     bars: dict[str, bool] = {}
     if options.scale == "full":
         for result in results:

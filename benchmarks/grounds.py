@@ -41,8 +41,9 @@ class Ground:
         """Transfer what has that name, compare it, remove it, and give what the transfer took."""
         places = [self.start(service) for service in way.services]
         place = replace(places[0][0] if places else self._place(way.peer), name=name)
+        once_log = place.scratch / "once.log"
         if way.once:
-            place = replace(place, port=free_port())
+            place = replace(place, once_port=free_port())
         log = place.scratch / "client.log"
         target = way.target(place)
         try:
@@ -50,7 +51,8 @@ class Ground:
             if way.once is None:
                 spent = spend(way.client(place), log, servers)
             else:
-                with running(way.once(place), place.scratch / "once.log", lambda: listens(place.port)) as once:
+                once_log.unlink(missing_ok=True)
+                with running(way.once(place), once_log, lambda: way.once_ready(place)) as once:
                     spent = spend(way.client(place), log, servers, once)
             self._compare(place.source, target, way)
         finally:

@@ -14,7 +14,7 @@ BLOCK = "262144"
 
 def socat(place: Place, direction: Direction, *, once: bool) -> Words:
     """Give the words of the server for one transfer, or of its client."""
-    peer = f"TCP-LISTEN:{place.port},bind=127.0.0.1,reuseaddr" if once else f"TCP:127.0.0.1:{place.port}"
+    peer = f"TCP-LISTEN:{place.once_port},bind=127.0.0.1,reuseaddr" if once else f"TCP:127.0.0.1:{place.once_port}"
     if once == (direction == "get"):
         return [program("socat"), "-b", BLOCK, "-u", f"FILE:{place.source}", peer]
     target = place.served if once else place.fetched
@@ -25,18 +25,18 @@ def nc(place: Place, direction: Direction, *, once: bool) -> Words:
     """Give the words of the server for one transfer, or of its client."""
     listen = "-l " if once else ""
     if once == (direction == "get"):
-        return shell(f'exec nc {listen}-N 127.0.0.1 "$1" < "$2"', place.port, place.source)
+        return shell(f'exec nc {listen}-N 127.0.0.1 "$1" < "$2"', place.once_port, place.source)
     target = place.served if once else place.fetched
-    return shell(f'exec nc {listen}127.0.0.1 "$1" > "$2"', place.port, target)
+    return shell(f'exec nc {listen}127.0.0.1 "$1" > "$2"', place.once_port, target)
 
 
 def tar(place: Place, direction: Direction, *, once: bool) -> Words:
     """Give the words of the server for one transfer, or of its client."""
     listen = "-l " if once else ""
     if once == (direction == "get"):
-        return shell(f'tar -cf - -C "$2" . | nc {listen}-N 127.0.0.1 "$1"', place.port, place.source)
+        return shell(f'tar -cf - -C "$2" . | nc {listen}-N 127.0.0.1 "$1"', place.once_port, place.source)
     target = place.served if once else place.fetched
-    return shell(f'mkdir "$2" && nc {listen}127.0.0.1 "$1" | tar -xf - -C "$2"', place.port, target)
+    return shell(f'mkdir "$2" && nc {listen}127.0.0.1 "$1" | tar -xf - -C "$2"', place.once_port, target)
 
 
 def ways() -> Iterator[Way]:

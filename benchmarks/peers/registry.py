@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterator
 
-from peers import ours, pipes, rsync, web
+from peers import ftp, ours, pipes, rsync, ssh, web, wormhole
 from peers.way import Need, Way
 
 
 def ways() -> Iterator[Way]:
     """Give all ways of all peers, ours first."""
-    for module in ours, rsync, web, pipes:
+    for module in ours, rsync, web, pipes, ftp, ssh, wormhole:
         yield from module.ways()
 
 

@@ -1,5 +1,6 @@
 """A way: how one peer moves files in one direction, in the words that a user would type."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -8,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from children import listens
+
 #: put: the client sends; get: the client receives.
 Direction = Literal["put", "get"]
 DIRECTIONS: tuple[Direction, ...] = ("put", "get")
@@ -15,7 +18,7 @@ Words = Sequence[str]
 
 SCRIPTS = Path(sys.executable).parent
 #: Where programs are looked for: servers aren't on every user's path.
-PATH = f"{SCRIPTS}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+PATH = f"{SCRIPTS}:{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Place:
     Where a transfer takes place, for those who serve and those who come.
 
     `root` holds ``source/NAME``, what is sent; ``served/NAME``, where a put goes; ``fetched/NAME``, where a get does.
-    `scratch` is for the server's own files. `certificates` holds ``cert.pem`` and ``key.pem``, for ``localhost``.
+    `scratch` is for the server's own files; `once_port` is for a server of one transfer. `certificates` holds ``cert.pem`` and ``key.pem``, for ``localhost``.
     """
 
     root: Path
@@ -32,6 +35,7 @@ class Place:
     certificates: Path
     port: int
     tls_port: int
+    once_port: int = 0
     name: str = ""
 
     @property
@@ -52,16 +56,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Need:
-    """A program or, with dots or so said, a Python package; and how to get it."""
+    """A program, a Python module or a directory that has to be there, and how to get it."""
 
     name: str
     how: str
-    module: bool = False
+    kind: Literal["program", "module", "directory"] = "program"
 
     @property
     def there(self) -> bool:
-        """Whether it is installed."""
-        return find_spec(self.name) is not None if self.module else shutil.which(self.name, path=PATH) is not None
+        """Whether it is."""
+        if self.kind == "module":
+            return find_spec(self.name) is not None
+        return Path(self.name).is_dir() if self.kind == "directory" else shutil.which(self.name, path=PATH) is not None
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ class Way:
     How one peer moves a file, or a directory of files, in one direction.
 
     `client` gives the words that are timed; `services` run before; `once` gives the words of a server for this
-    transfer only, on the place's port. `cases`: in which of the benchmark's cases it takes part. `most_rounds`: for
-    what is very slow.
+    transfer only, which is there once it is `once_ready`, by default once it listens on the place's port for it.
+    `cases`: in which of the benchmark's cases it takes part. `most_rounds`: for what is very slow.
     """
 
     peer: str
@@ -90,6 +96,7 @@ class Way:
     needs: tuple[Need, ...] = ()
     services: tuple[Service, ...] = ()
     once: Callable[[Place], Words] | None = None
+    once_ready: Callable[[Place], bool] = lambda place: listens(place.once_port)
     variant: str = ""
     most_rounds: int = sys.maxsize
 
