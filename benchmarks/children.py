@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 2**20
+CORES = os.cpu_count() or 1
+FOREIGN = 0.05  # of the machine's CPU time, that other programs may use in a run that counts
 TICK = 1 / os.sysconf("SC_CLK_TCK")  # seconds
 PATIENCE = 600.0  # seconds that a child gets at most
 GRACE = 5.0  # seconds that a server gets to end, or to start
@@ -56,6 +58,11 @@ class Spent:
     server: Memory = field(default_factory=Memory)
     foreign: float = 0
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether other programs used the machine meanwhile; a few ticks may be nothing but rounded up."""
+        return self.foreign > FOREIGN and self.foreign * self.seconds * CORES > 3 * TICK
+
 
 class Tree:
     """A process of ours, and all that it has started."""
@@ -89,9 +96,9 @@ class Tree:
         """Give the seconds of CPU so far, those of children that have ended included."""
         return sum(map(cpu, self.processes()))
 
-    def end(self) -> None:
+    def end(self, *signals: int) -> None:
         """End it and all that it has started."""
-        for with_signal in signal.SIGTERM, signal.SIGKILL:
+        for with_signal in signals or (signal.SIGTERM, signal.SIGKILL):
             with suppress(OSError):
                 os.killpg(self.process.pid, with_signal)
             with suppress(subprocess.TimeoutExpired):
@@ -148,10 +155,10 @@ def spend(words: Sequence[str], log: Path, servers: Sequence[Tree] = (), once: T
         client.end()
     if once:
         spent.server_cpu += once.reap()
-    _settle(at_rest)
+    settle(at_rest)
     spent.server_cpu += sum(tree.cpu() for tree in servers) - there
     _look(spent.server, servers)
-    spent.foreign = (foreign_cpu() - foreign) / (time.perf_counter() - began) / (os.cpu_count() or 1)
+    spent.foreign = (foreign_cpu() - foreign) / (time.perf_counter() - began) / CORES
     return spent
 
 
@@ -176,7 +183,7 @@ def _until_ended(tree: Tree) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _settle(at_rest: dict[Tree, list[int]]) -> None:
+def settle(at_rest: dict[Tree, list[int]]) -> None:
     """Wait until the servers have ended what they had started for the transfer, so that it is counted."""
     deadline = time.monotonic() + GRACE
     while time.monotonic() < deadline:

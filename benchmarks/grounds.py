@@ -39,25 +39,35 @@ class Ground:
 
     def transfer(self, way: Way, name: str) -> Spent:
         """Transfer what has that name, compare it, remove it, and give what the transfer took."""
-        places = [self.start(service) for service in way.services]
-        place = replace(places[0][0] if places else self._place(way.peer), name=name)
-        once_log = place.scratch / "once.log"
-        if way.once:
+        place, servers = self.prepare(way, name)
+        with self.target(way, place):
+            if way.once is None:
+                return spend(way.client(place), place.scratch / "client.log", servers)
+            log = place.scratch / "once.log"
+            log.unlink(missing_ok=True)
             place = replace(place, once_port=free_port())
-        log = place.scratch / "client.log"
+            with running(way.once(place), log, lambda: way.once_ready(place)) as once:
+                return spend(way.client(place), place.scratch / "client.log", servers, once)
+
+    def prepare(self, way: Way, name: str) -> tuple[Place, list[Tree]]:
+        """Start what a way needs; give the place for what has that name, and the servers."""
+        started = [self.start(service) for service in way.services]
+        place = started[0][0] if started else self._place(way.peer)
+        return replace(place, name=name), [server for _, server in started]
+
+    @contextmanager
+    def target(self, way: Way, place: Place) -> Iterator[None]:
+        """Compare what the block has transferred with what was to be, and remove it, with all that is beside it."""
         target = way.target(place)
         try:
-            servers = [server for _, server in places]
-            if way.once is None:
-                spent = spend(way.client(place), log, servers)
-            else:
-                once_log.unlink(missing_ok=True)
-                with running(way.once(place), once_log, lambda: way.once_ready(place)) as once:
-                    spent = spend(way.client(place), log, servers, once)
-            self._compare(place.source, target, way)
+            yield
+            if place.source not in self._digests:
+                self._digests[place.source] = contents.digests(place.source)
+            if self._digests[place.source] != contents.digests(target):
+                raise WrongError(f"{way.name}: what arrived isn't what was sent")
         finally:
-            contents.remove(target)
-        return spent
+            for path in target.parent.iterdir():
+                contents.remove(path)
 
     def start(self, service: Service) -> tuple[Place, Tree]:
         """Give a service's place and process, starting it if need be."""
@@ -73,12 +83,6 @@ class Ground:
         scratch = self.root / "scratch" / name.replace(" ", "-")
         scratch.mkdir(parents=True, exist_ok=True)
         return Place(self.root, scratch, self.root / "certificates", free_port(), free_port())
-
-    def _compare(self, source: Path, target: Path, way: Way) -> None:
-        if source not in self._digests:
-            self._digests[source] = contents.digests(source)
-        if self._digests[source] != contents.digests(target):
-            raise WrongError(f"{way.name}: what arrived isn't what was sent")
 
     def _certify(self) -> None:
         here = self.root / "certificates"

@@ -42,18 +42,15 @@ def ways() -> Iterator[Way]:
     """Give all of ours."""
     for direction in DIRECTIONS:
         one = partial(move, direction=direction)
+        served = (SERVICE,)
         for durability in DURABILITIES:
-            client = partial(one, durability=durability)
-            yield Way("ours", direction, client, frozenset({"big", "disk"}), services=(SERVICE,), variant=durability)
-            client = partial(client, many=True)
-            yield Way(
-                "ours", direction, client, frozenset({"small", "disk-small"}), services=(SERVICE,), variant=durability
-            )
-        service = (SERVICE,)
+            for many, cases in (False, {"big", "disk", "resume"}), (True, {"small", "disk-small"}):
+                client = partial(one, durability=durability, many=many)
+                yield Way("ours", direction, client, frozenset(cases), services=served, variant=durability)
         client = partial(one, durability="memory", over="unix")
-        yield Way("ours", direction, client, frozenset({"big"}), services=service, variant="memory, unix")
+        yield Way("ours", direction, client, frozenset({"big"}), services=served, variant="memory, unix")
         client = partial(one, durability="memory", over="tls")
-        yield Way("ours", direction, client, frozenset({"tls"}), services=service, variant="memory, TLS")
+        yield Way("ours", direction, client, frozenset({"tls"}), services=served, variant="memory, TLS")
         if find_spec("twisted_lab.net.eager") is None:
             continue
         for over, many, case in ("tcp", False, "big"), ("tcp", True, "small"), ("tls", False, "tls"):

@@ -40,11 +40,18 @@ def synced(place: Place, direction: Direction) -> Words:
     return move(place, direction, "--fsync")
 
 
+def resumable(place: Place, direction: Direction) -> Words:
+    """Move so that what is broken off can go on, and go on with what was."""
+    return move(place, direction, "--partial", "--append-verify")
+
+
 def ways() -> Iterator[Way]:
     """Give all of these."""
     everywhere = frozenset({"big", "small", "disk", "disk-small"})
     for direction in DIRECTIONS:
         yield Way("rsync", direction, partial(move, direction=direction), everywhere, (RSYNC,), (SERVICE,))
+        client = partial(resumable, direction=direction)
+        yield Way("rsync", direction, client, frozenset({"resume"}), (RSYNC,), (SERVICE,), variant="--append-verify")
         client = partial(synced, direction=direction)
         yield Way(
             "rsync", direction, client, frozenset({"disk", "disk-small"}), (RSYNC,), (SERVICE,), variant="--fsync"

@@ -27,7 +27,8 @@ class Place:
     Where a transfer takes place, for those who serve and those who come.
 
     `root` holds ``source/NAME``, what is sent; ``served/NAME``, where a put goes; ``fetched/NAME``, where a get does.
-    `scratch` is for the server's own files; `once_port` is for a server of one transfer. `certificates` holds ``cert.pem`` and ``key.pem``, for ``localhost``.
+    `scratch` is for the server's own files; `once_port` is for a server of one transfer. `certificates` holds
+    ``cert.pem`` and ``key.pem``, for ``localhost``.
     """
 
     root: Path

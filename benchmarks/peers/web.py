@@ -68,6 +68,11 @@ def put_tls(place: Place) -> Words:
     return [program("curl"), "-sSf", "--cacert", f"{place.certificates}/cert.pem", "-T", str(place.source), url]
 
 
+def get_rest(place: Place) -> Words:
+    """Download, and go on with what was broken off; curl trusts that by its length."""
+    return [*get(place), "-C", "-"]
+
+
 def get_synced(place: Place) -> Words:
     """Download, and have it on disk."""
     return shell('curl -sSf -o "$1" "$2" && sync "$1"', place.fetched, get(place)[-1])
@@ -85,6 +90,7 @@ def ways() -> Iterator[Way]:
     served = (SERVICE,)
     yield Way("nginx", "get", get, frozenset({"big", "disk"}), needs, served)
     yield Way("nginx", "get", get_synced, frozenset({"disk"}), needs, served, variant="then sync")
+    yield Way("nginx", "get", get_rest, frozenset({"resume"}), needs, served, variant="curl -C -")
     yield Way("nginx", "put", put, frozenset({"big", "disk"}), needs, served)
     yield Way("nginx", "get", get_tls, frozenset({"tls"}), needs, served, variant="TLS")
     yield Way("nginx", "put", put_tls, frozenset({"tls"}), needs, served, variant="TLS")
