@@ -32,6 +32,9 @@ OURS = "ours-eager"
 FASTER = {"stock": 2, "uvloop": 0.97, "asyncio": 1, "go": 1, "node": 1}
 CPU = 1.2  # what ours may take at most of CPU a message, as a multiple of C's
 
+#: Gives a server's numbers at a point, by its key.
+Numbers = Callable[[str, Point], list[float]]
+
 
 class Results:
     """All samples, by point and server."""
@@ -82,14 +85,17 @@ class Results:
         """Give each bar and whether it is met, or None if it couldn't be judged."""
         for point in JUDGED:
             for other, least in FASTER.items():
-                ratio = self._ratio(self.rates, other, point)
-                yield f"{point}: {OURS} at least {least} times {other}'s rate", ratio and ratio >= least
-            ratio = self._ratio(self.costs, "c", point)
-            yield f"{point}: {OURS} at most {CPU} times c's CPU a message", ratio and ratio <= CPU
+                text = f"{point}: {OURS} at least {least} times {other}'s rate"
+                yield self._bar(text, self.rates, other, point, lambda ratio, least=least: ratio >= least)
+            text = f"{point}: {OURS} at most {CPU} times c's CPU a message"
+            yield self._bar(text, self.costs, "c", point, lambda ratio: ratio <= CPU)
 
-    def _ratio(self, numbers: Callable[[str, Point], list[float]], other: str, point: Point) -> float | None:
+    def _bar(self, text: str, numbers: Numbers, other: str, point: Point, good: Callable[[float], bool]) -> report.Bar:
         ours, theirs = numbers(OURS, point), numbers(other, point)
-        return report.median_ratio(ours, theirs) if ours and theirs else None
+        if not (ours and theirs):
+            return text, None
+        ratio = report.median_ratio(ours, theirs)
+        return f"{text}: {ratio:.2f}", good(ratio)
 
 
 def measure(results: Results, servers: list[Server], load: Load, rounds: int, core: int) -> None:

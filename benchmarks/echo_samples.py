@@ -98,14 +98,14 @@ def memory(running: Running, count: int) -> float:
             connection.sendall(b"x" * 64)
             if connection.recv(64, socket.MSG_WAITALL) != b"x" * 64:
                 raise WrongError(f"{running.server.name}: connection {number} doesn't echo")
-            before = before or _proportional(running.pid)
-        return (_proportional(running.pid) - before) / count
+            before = before or _anonymous(running.pid)
+        return (_anonymous(running.pid) - before) / count
 
 
-def _proportional(pid: int) -> int:
-    """Give a process's memory in bytes, its share of what it has in common with others included."""
+def _anonymous(pid: int) -> int:
+    """Give the bytes of memory that a process has for itself, without what it maps from files."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    (line,) = [line for line in text.splitlines() if line.startswith("Pss:")]
+    (line,) = [line for line in text.splitlines() if line.startswith("Anonymous:")]
     return int(line.split()[1]) * 1024
 
 
