@@ -10,8 +10,8 @@ machine is repeated, twice at most; if they went on, a * says so.
 
 import signal
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -71,8 +71,10 @@ def measure_all(options: Namespace, ways: Sequence[Way]) -> list[Results]:
 def parse() -> Namespace:
     """Give the options."""
     parser = report.make_parser(__doc__, "It takes about a quarter of an hour, 5 GiB of memory and 5 GiB of disk.")
-    parser.add_argument("--cases", type=split_cases, default=list(CASES), help=f"only these of {','.join(CASES)}")
-    parser.add_argument("--peers", type=split_peers, default=[], help="only these, such as ours,rsync,nginx")
+    peers = list(dict.fromkeys(way.peer for way in registry.ways() if way.cases & set(CASES)))
+    for name, choices, default in ("cases", list(CASES), list(CASES)), ("peers", peers, []):
+        kind, text = partial(split, choices), f"only these of {', '.join(choices)}"
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="A,B", help=text)
     parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5; on disk twice)")
     parser.add_argument("--size", type=int, default=2048, metavar="MIB", help="of the large file (default: 2048)")
     parser.add_argument("--count", type=int, default=10_000, help="how many small files (default: 10000)")
@@ -88,20 +90,12 @@ def parse() -> Namespace:
     return options
 
 
-def split_cases(text: str) -> list[str]:
-    """Read --cases."""
-    cases = text.split(",")
-    if wrong := set(cases) - set(CASES):
-        raise ValueError(wrong)
-    return cases
-
-
-def split_peers(text: str) -> list[str]:
-    """Read --peers."""
-    peers = text.split(",")
-    if wrong := set(peers) - {way.peer for way in registry.ways()}:
-        raise ValueError(wrong)
-    return peers
+def split(choices: Collection[str], text: str) -> list[str]:
+    """Read a list of some of these, with commas."""
+    chosen = text.split(",")
+    if wrong := [word for word in chosen if word not in choices]:
+        raise ArgumentTypeError(f"{wrong[0]!r} is none of {', '.join(choices)}")
+    return chosen
 
 
 def main() -> int:

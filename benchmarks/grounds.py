@@ -9,8 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import contents
-from children import Spent, Tree, free_port, listens, running, spend
-from peers.way import Place, Service, Way
+from children import FailedError, Spent, Tree, free_port, running, spend
+from peers.way import Need, Place, Service, Way, program
+from proc import listens
+
+OPENSSL = Need("openssl", "apt-get install openssl")
 
 
 class WrongError(Exception):
@@ -85,11 +88,13 @@ class Ground:
         return Place(self.root, scratch, self.root / "certificates", free_port(), free_port())
 
     def _certify(self) -> None:
+        if not OPENSSL.there:
+            raise FailedError(f"openssl is needed for the certificate: {OPENSSL.how}")
         here = self.root / "certificates"
-        names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-        ends = ["-keyout", f"{here}/key.pem", "-out", f"{here}/cert.pem"]
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"]
-        subprocess.run([*command, "-addext", names, *ends], check=True, capture_output=True)  # noqa: S603  # our own words
+        key = ["-newkey", "rsa:2048", "-nodes", "-keyout", f"{here}/key.pem"]
+        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        command = [program("openssl"), "req", "-x509", "-days", "30", *key, *names, "-out", f"{here}/cert.pem"]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # our own words
 
 
 @contextmanager

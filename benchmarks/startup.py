@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 
 import report
 from children import FailedError, Spent, spend
@@ -121,7 +121,7 @@ def main() -> int:
     milliseconds = {name: [run.seconds * 1e3 for run in runs] for name, runs in spent.items()}
     rows = [["", "ms (range)", "CPU ms: client", "server", "MiB: client"]]
     for name, runs in spent.items():
-        cpu = [f"{median(getattr(run, f'{side}_cpu') for run in runs) * 1e3:.0f}" for side in ("client", "server")]
+        cpu = [f"{fmean(getattr(run, f'{side}_cpu') for run in runs) * 1e3:.0f}" for side in ("client", "server")]
         rows.append([name, report.spread(milliseconds[name]), *cpu, f"{max(run.client.largest for run in runs):.0f}"])
     print(f"{report.table(rows)}\n")
     for name, what in imported.items():

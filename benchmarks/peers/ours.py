@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from functools import partial
-from importlib.util import find_spec
 
-from peers.way import DIRECTIONS, Direction, Place, Service, Way, Words, program
+from peers.way import DIRECTIONS, Direction, Need, Place, Service, Way, Words, program
 
+NEED = Need("twisted_lab.net.eager", "the eager reactor isn't in this version", kind="module")
 DURABILITIES = ("memory", "file", "directory")
 
 
@@ -51,8 +51,6 @@ def ways() -> Iterator[Way]:
         yield Way("ours", direction, client, frozenset({"big"}), services=served, variant="memory, unix")
         client = partial(one, durability="memory", over="tls")
         yield Way("ours", direction, client, frozenset({"tls"}), services=served, variant="memory, TLS")
-        if find_spec("twisted_lab.net.eager") is None:
-            continue
         for over, many, case in ("tcp", False, "big"), ("tcp", True, "small"), ("tls", False, "tls"):
             client = partial(one, durability="memory", over=over, many=many)
-            yield Way("ours", direction, client, frozenset({case}), services=(EAGER,), variant="memory, eager server")
+            yield Way("ours", direction, client, frozenset({case}), (NEED,), (EAGER,), variant="memory, eager server")

@@ -44,7 +44,7 @@ def ways() -> Iterator[Way]:
     tools: list[tuple[Callable[..., Words], str, tuple[Need, ...], set[str]]] = [
         (socat, "socat", (SOCAT,), {"big", "disk"}),
         (nc, "nc", (NC,), {"big"}),
-        (tar, "tar, nc", (TAR, NC), {"small", "disk-small"}),
+        (tar, "tar over nc", (TAR, NC), {"small", "disk-small"}),
     ]
     for words, name, needs, cases in tools:
         for direction in DIRECTIONS:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from children import listens
+from proc import listens
 
 #: put: the client sends; get: the client receives.
 Direction = Literal["put", "get"]
