@@ -84,7 +84,7 @@ def parse() -> Namespace:
     options = parser.parse_args()
     options.size *= MIB
     if options.scale == "small":
-        options.rounds, options.size, options.count = 1, 4 * MIB, 200
+        options.rounds, options.size, options.count = 1, 4 * MIB, 100
     if min(options.rounds, options.size, options.count) < 1:
         parser.error("--rounds, --size and --count must be at least 1")
     return options
