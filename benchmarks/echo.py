@@ -11,6 +11,7 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ OURS = "ours-eager"
 #: What ours must be at least, as a multiple of another's rate.
 FASTER = {"stock": 2, "uvloop": 0.97, "asyncio": 1, "go": 1, "node": 1}
 CPU = 1.2  # what ours may take at most of CPU a message, as a multiple of C's
+#: Programs that nothing works without, and Debian's packages that have them.
+NEEDED = {"cc": "gcc", "taskset": "util-linux", "setpriv": "util-linux"}
 
 #: Gives a server's numbers at a point, by its key.
 Numbers = Callable[[str, Point], list[float]]
@@ -211,14 +214,16 @@ def run(options: argparse.Namespace, work: Path) -> int:
 def main() -> int:
     """Do it, in a directory that goes when it is done, and end all servers whatever ends this."""
     options = parse()
-    if not shutil.which("cc"):
-        absent = [report.missing("every server", "apt-get install gcc: the load generator is compiled")]
+    if lacking := [package for program, package in NEEDED.items() if not shutil.which(program)]:
+        absent = [report.missing("every server", f"apt-get install {lacking[0]}")]
         report.finish(options, report.facts(), {"samples": [], "bytes_a_connection": {}}, [], absent)
         return int(options.scale == "full")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory() as work:
             return run(options, Path(work))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"echo.py: {error.cmd[0]} failed, as it says above")
     except WrongError as error:
         sys.exit(f"echo.py: {error}")
     except KeyboardInterrupt:

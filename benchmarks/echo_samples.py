@@ -94,9 +94,13 @@ def memory(running: Running, count: int) -> float:
     with ExitStack() as stack:
         before = 0
         for number in range(count + 1):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), PATIENCE))
-            connection.sendall(b"x" * 64)
-            if connection.recv(64, socket.MSG_WAITALL) != b"x" * 64:
+            try:
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", running.port), PATIENCE))
+                connection.sendall(b"x" * 64)
+                echoed = connection.recv(64, socket.MSG_WAITALL) == b"x" * 64
+            except OSError as error:
+                raise WrongError(f"{running.server.name}: connection {number}: {error}") from error
+            if not echoed:
                 raise WrongError(f"{running.server.name}: connection {number} doesn't echo")
             before = before or _anonymous(running.pid)
         return (_anonymous(running.pid) - before) / count

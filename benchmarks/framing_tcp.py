@@ -106,7 +106,8 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         line = [f"{row['count']:,} x {row['length']:,} B, {row['reactor']} reactor"]
         for receiver in RECEIVERS:
-            line.append(report.spread([row["count"] / seconds for seconds in row["seconds"][receiver]], 0))
+            rates = [row["count"] / seconds for seconds in row["seconds"][receiver]]
+            line.append(report.spread(rates, 0 if row["count"] > 1 else 1))
             line.append(f"{median(row['cpu'][receiver]) * 1e6 / row['count']:,.2f}")
         lines.append([*line, f"{report.median_ratio(row['seconds']['stock'], row['seconds']['ours']):.2f}"])
     return report.table(lines)
