@@ -8,7 +8,6 @@ machine does meets all alike; a ratio is the median of the rounds' ratios. A run
 machine is repeated, twice at most; if they went on, a * says so.
 """
 
-import signal
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Collection, Sequence
@@ -17,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 import report
-from children import FailedError
+import whole
 from files_results import Results
-from grounds import Ground, WrongError, ground
+from grounds import Ground, ground
 from peers import registry
 from peers.way import Way
 from rounds import interleave, show_progress
@@ -37,9 +36,9 @@ CASES = {
 }
 
 
-def measure_all(options: Namespace, ways: Sequence[Way]) -> list[Results]:
-    """Measure each case, print its table, and give the results."""
-    results = []
+def measure_all(options: Namespace, ways: Sequence[Way]) -> tuple[list[Results], list[str]]:
+    """Measure each case, print its table, and give the results, and lines about what failed."""
+    results, lines = [], []
     with ExitStack() as stack:
         grounds: dict[bool, Ground] = {}
         made = set()
@@ -61,11 +60,12 @@ def measure_all(options: Namespace, ways: Sequence[Way]) -> list[Results]:
             rounds = min(options.rounds, DISK_ROUNDS) if on_disk else options.rounds
             todo = {way.name: partial(place.transfer, way, content) for way in taking}
             most = {way.name: way.most_rounds for way in taking}
-            runs = interleave(case, todo, rounds, most, repeat=options.scale == "full")
+            runs, failed = interleave(case, todo, rounds, most, repeat=options.scale == "full")
+            lines += failed
             octets, files = (options.size, 1) if content == "file" else (options.count * 4096, options.count)
             results.append(Results(case, octets, files, runs))
             print(f"{results[-1].table()}\n", flush=True)
-    return results
+    return results, lines
 
 
 def parse() -> Namespace:
@@ -75,12 +75,10 @@ def parse() -> Namespace:
     for name, choices, default in ("cases", list(CASES), list(CASES)), ("peers", peers, []):
         kind, text = partial(split, choices), f"only these of {', '.join(choices)}"
         parser.add_argument(f"--{name}", type=kind, default=default, metavar="A,B", help=text)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5; on disk twice)")
+    whole.add_options(parser, 5)
     parser.add_argument("--size", type=int, default=2048, metavar="MIB", help="of the large file (default: 2048)")
     parser.add_argument("--count", type=int, default=10_000, help="how many small files (default: 10000)")
-    parser.add_argument("--memory", type=Path, default="/dev/shm", metavar="DIR", help="on tmpfs (default: /dev/shm)")  # noqa: S108  # a directory is made in it
     parser.add_argument("--disk", type=Path, default="/var/tmp", metavar="DIR", help="on a disk (default: /var/tmp)")  # noqa: S108  # the same
-    parser.add_argument("--scale", choices=["full", "small"], default="full", help="small: for a try; no bar is judged")
     options = parser.parse_args()
     options.size *= MIB
     if options.scale == "small":
@@ -98,19 +96,12 @@ def split(choices: Collection[str], text: str) -> list[str]:
     return chosen
 
 
-def main() -> int:
+def measure(options: Namespace) -> int:
     """Measure, print, and give the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is ended
-    options = parse()
     ways, absent = registry.find(options.cases, options.peers)
     found = report.facts("blake3", rounds=options.rounds, scale=options.scale, size=options.size, count=options.count)
     report.show_facts(found)
-    try:
-        results = measure_all(options, ways)
-    except (FailedError, WrongError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        return 130
+    results, failed = measure_all(options, ways)
     if any(result.disturbed(name) for result in results for name in result.runs):
         print("*: other programs used the machine in a run that had to be counted")
     bars: dict[str, bool] = {}
@@ -121,9 +112,8 @@ def main() -> int:
     if options.plot:
         panels = {result.case: {name: result.seconds(name) for name in result.runs} for result in results}
         report.plot(options.plot, "Files moved over loopback", "seconds", panels)
-    lines = [report.missing(need.name, need.how) for need in sorted(absent, key=lambda need: need.name)]
-    return report.finish(options, found, {"cases": numbers}, bars.items(), lines)
+    return report.finish(options, found, {"cases": numbers}, bars.items(), [*registry.missing(absent), *failed])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(whole.run(measure, parse()))

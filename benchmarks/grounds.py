@@ -16,7 +16,7 @@ from proc import listens
 OPENSSL = Need("openssl", "apt-get install openssl")
 
 
-class WrongError(Exception):
+class WrongError(FailedError):
     """What arrived isn't what was sent."""
 
 

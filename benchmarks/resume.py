@@ -20,9 +20,10 @@ from statistics import median
 
 import contents
 import report
+import whole
 from children import FailedError, Spent, Tree, settle, spend
 from forwarder import forwarding
-from grounds import Ground, WrongError, ground
+from grounds import Ground, ground
 from peers import registry
 from peers.way import Place, Way
 from rounds import interleave, show_progress
@@ -101,10 +102,8 @@ def count(place: Ground, way: Way, size: int) -> Bytes:
 def parse() -> Namespace:
     """Give the options."""
     parser = report.make_parser(__doc__, "It takes about three minutes, and 5 GiB of memory.")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5)")
+    whole.add_options(parser, 5)
     parser.add_argument("--size", type=int, default=2048, metavar="MIB", help="of the file (default: 2048)")
-    parser.add_argument("--memory", type=Path, default="/dev/shm", metavar="DIR", help="on tmpfs (default: /dev/shm)")  # noqa: S108  # a directory is made in it
-    parser.add_argument("--scale", choices=["full", "small"], default="full", help="small: for a try; no bar is judged")
     options = parser.parse_args()
     if options.scale == "small":
         options.rounds, options.size = 1, 128
@@ -135,25 +134,18 @@ def show(spent: dict[str, list[Spent]], moved: dict[str, Bytes]) -> str:
     return report.table(rows)
 
 
-def main() -> int:
+def measure(options: Namespace) -> int:
     """Measure, print, and give the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is ended
-    options = parse()
     ways, absent = registry.find([CASE])
     found = report.facts("blake3", rounds=options.rounds, scale=options.scale, size=options.size)
     report.show_facts(found)
     full = options.scale == "full"
-    try:
-        with ground(options.memory) as place:
-            show_progress("making what is sent")
-            place.make(NAME, options.size)
-            todo = {way.name: partial(finish, place, way, options.size) for way in ways}
-            spent = interleave(CASE, todo, options.rounds, {}, repeat=full)
-            moved = {way.name: count(place, way, options.size) for way in ways}
-    except (FailedError, WrongError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        return 130
+    with ground(options.memory) as place:
+        show_progress("making what is sent")
+        place.make(NAME, options.size)
+        todo = {way.name: partial(finish, place, way, options.size) for way in ways}
+        spent, failed = interleave(CASE, todo, options.rounds, {}, repeat=full)
+        moved = {way.name: count(place, way, options.size) for way in ways if way.name in spent}
     print(f"{show(spent, moved)}\n")
     seconds = {name: [run.seconds for run in runs] for name, runs in spent.items()}
     bars = []
@@ -163,13 +155,12 @@ def main() -> int:
             bars.append((f"{ours}: faster than {peer} ({ratio:.2f})", ratio > 1))
     if options.plot:
         report.plot(options.plot, "A transfer killed at 90 %, finished", "seconds", {"all": seconds})
-    lines = [report.missing(need.name, need.how) for need in sorted(absent, key=lambda need: need.name)]
     numbers = {
         "spent": {name: [asdict(run) for run in runs] for name, runs in spent.items()},
         "moved": {name: asdict(octets) for name, octets in moved.items()},
     }
-    return report.finish(options, found, numbers, bars, lines)
+    return report.finish(options, found, numbers, bars, [*registry.missing(absent), *failed])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(whole.run(measure, parse()))

@@ -7,7 +7,6 @@ own, of one run: how many modules a command imports, and the milliseconds of its
 """
 
 import re
-import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -19,8 +18,9 @@ from pathlib import Path
 from statistics import fmean
 
 import report
+import whole
 from children import FailedError, Spent, spend
-from grounds import Ground, WrongError, ground
+from grounds import Ground, ground
 from peers import registry
 from peers.way import Way, Words, program
 from rounds import interleave
@@ -82,9 +82,7 @@ def profiles(place: Ground, put: Way) -> dict[str, Profile]:
 def parse() -> Namespace:
     """Give the options."""
     parser = report.make_parser(__doc__, "It takes about a minute.")
-    parser.add_argument("--rounds", type=int, default=20, help="how often each is run (default: 20)")
-    parser.add_argument("--memory", type=Path, default="/dev/shm", metavar="DIR", help="on tmpfs (default: /dev/shm)")  # noqa: S108  # a directory is made in it
-    parser.add_argument("--scale", choices=["full", "small"], default="full", help="small: for a try")
+    whole.add_options(parser, 20)
     options = parser.parse_args()
     if options.scale == "small":
         options.rounds = 1
@@ -93,31 +91,22 @@ def parse() -> Namespace:
     return options
 
 
-def main() -> int:
+def measure(options: Namespace) -> int:
     """Measure, print, and give the exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is ended
-    options = parse()
     ways, absent = registry.find(["big"], ["ours", "nginx", "rsync"])
     chosen = {way.name: way for way in ways if way.name in WAYS}
     found = report.facts(rounds=options.rounds, scale=options.scale)
     report.show_facts(found)
-    try:
-        with ground(options.memory) as place:
-            place.make(NAME, 1)
-            log = place.root / "log"
-            todo: dict[str, Callable[[], Spent]] = {
-                "python -c pass": partial(spend, [sys.executable, "-c", "pass"], log),
-                "ours --help": partial(spend, [program("filexfer"), "--help"], log),
-                **{name: partial(place.transfer, way, NAME) for name, way in chosen.items()},
-            }
-            for run in todo.values():  # once before, so that what is on disk is in memory
-                run()
-            spent = interleave("start-up", todo, options.rounds, {}, repeat=options.scale == "full")
-            imported = profiles(place, chosen["ours put, memory"])
-    except (FailedError, WrongError) as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        return 130
+    with ground(options.memory) as place:
+        place.make(NAME, 1)
+        log = place.root / "log"
+        todo: dict[str, Callable[[], Spent]] = {
+            "python -c pass": partial(spend, [sys.executable, "-c", "pass"], log),
+            "ours --help": partial(spend, [program("filexfer"), "--help"], log),
+            **{name: partial(place.transfer, way, NAME) for name, way in chosen.items()},
+        }
+        spent, failed = interleave("start-up", todo, options.rounds, {}, repeat=options.scale == "full")
+        imported = profiles(place, chosen["ours put, memory"])
     milliseconds = {name: [run.seconds * 1e3 for run in runs] for name, runs in spent.items()}
     rows = [["", "ms (range)", "CPU ms: client", "server", "MiB: client"]]
     for name, runs in spent.items():
@@ -128,13 +117,12 @@ def main() -> int:
         print(f"{what.show(name)}\n")
     if options.plot:
         report.plot(options.plot, "Start-up", "milliseconds", {"whole commands": milliseconds})
-    lines = [report.missing(need.name, need.how) for need in sorted(absent, key=lambda need: need.name)]
     numbers = {
         "spent": {name: [asdict(run) for run in runs] for name, runs in spent.items()},
         "imports": {name: asdict(what) for name, what in imported.items()},
     }
-    return report.finish(options, found, numbers, (), lines)
+    return report.finish(options, found, numbers, (), [*registry.missing(absent), *failed])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(whole.run(measure, parse()))
