@@ -54,6 +54,10 @@ def ways() -> Iterator[Way]:
         yield Way("ours", direction, client, frozenset({"big"}), services=served, variant="memory, unix")
         client = partial(one, durability="memory", over="tls")
         yield Way("ours", direction, client, frozenset({"tls"}), services=served, variant="memory, TLS")
-        for over, many, case in ("tcp", False, "big"), ("tcp", True, "small"), ("tls", False, "tls"):
+        for over, many, case, variant in (
+            ("tcp", False, "big", "memory, eager server"),
+            ("tcp", True, "small", "memory, eager server"),
+            ("tls", False, "tls", "memory, TLS, eager server"),
+        ):
             client = partial(one, durability="memory", over=over, many=many)
-            yield Way("ours", direction, client, frozenset({case}), (NEED,), (EAGER,), variant="memory, eager server")
+            yield Way("ours", direction, client, frozenset({case}), (NEED,), (EAGER,), variant=variant)
