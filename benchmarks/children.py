@@ -23,7 +23,8 @@ from proc import TICK, cpu, foreign_cpu, forget_peak, peak
 CORES = os.cpu_count() or 1
 FOREIGN = 0.05  # of the machine's CPU time, that other programs may use in a run that counts
 PATIENCE = 600.0  # seconds that a child gets at most
-GRACE = 5.0  # seconds that a server gets to end, or to start
+GRACE = 5.0  # seconds that a server gets to end
+START = 20.0  # seconds that it gets to start
 SAMPLE = 0.05  # seconds between two looks at memory
 
 
@@ -117,7 +118,7 @@ def running(words: Sequence[str], log: Path, ready: Callable[[], bool]) -> Itera
     """Run a server until the block ends; it is there once it is `ready`."""
     tree = Tree(words, log, bound=True)
     try:
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + START
         while not ready():
             if tree.process.poll() is not None or time.monotonic() > deadline:
                 raise FailedError(f"{' '.join(words)}\ndidn't start\n{log.read_text(errors='replace')[-2000:]}")
@@ -143,20 +144,21 @@ def spend(words: Sequence[str], log: Path, servers: Sequence[Tree] = (), once: T
     began = time.perf_counter()
     client = Tree(words, log)
     try:
-        for tree in filter(None, (client, once)):
-            for _ in _until_ended(tree):
-                _look(spent.client, [client])
-                _look(spent.server, sides)
-        spent.seconds = time.perf_counter() - began
+        for _ in _until_ended(client):
+            _look(spent.client, [client])
+            _look(spent.server, sides)
         spent.client_cpu = client.reap()
     finally:
         client.end()
     if once:
+        for _ in _until_ended(once):
+            _look(spent.server, sides)
         spent.server_cpu += once.reap()
+    spent.seconds = time.perf_counter() - began
     settle(at_rest)
     spent.server_cpu += sum(tree.cpu() for tree in servers) - there
     _look(spent.server, servers)
-    spent.foreign = (foreign_cpu() - foreign) / (time.perf_counter() - began) / CORES
+    spent.foreign = max(0.0, foreign_cpu() - foreign) / (time.perf_counter() - began) / CORES
     return spent
 
 
