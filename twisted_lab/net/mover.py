@@ -1,5 +1,5 @@
 """
-Who waits while content goes between a file and a socket: threads move what can be moved, the reactor waits for the peer.
+Who waits while content goes between a file and a socket: threads move what can be moved, the reactor waits.
 
 A thread works on a descriptor of its own, so that a connection that is closed meanwhile can't leave it one that means
 something else by then.
@@ -47,10 +47,10 @@ class Mover:
     give or take nothing, None for ever. `waits` is whether it is the peer that is waited for.
     """
 
-    def __init__(self, reactor: Any, transport: Any, worker: Worker, timeout: float | None = None) -> None:
+    def __init__(self, transport: Any, worker: Worker, timeout: float | None = None) -> None:
         self.waits = False
         self.stopped = False
-        self._reactor = reactor
+        self._reactor = transport.reactor
         self._transport = transport
         self._worker = worker
         self._timeout = timeout
@@ -61,8 +61,9 @@ class Mover:
         """
         Move all of it; or less: after a `stop`, or if the peer shut its side, and then give `Pause.ENDED`.
 
-        `moved` is told how many bytes each go has moved; then `pace` is waited for, with the same number. Raises `ConnectionLost` if the connection fails, of which its protocol is told too; Twisted's
-        `TimeoutError`; and what the file raises.
+        `moved` is told how many bytes each go has moved; then `pace` is waited for, with the same number. Raises
+        `ConnectionLost` if the connection fails, of which its protocol is told too; Twisted's `TimeoutError`; and what
+        the file raises.
         """
         self._flow = flow
         connection = os.dup(self._transport.fileno())

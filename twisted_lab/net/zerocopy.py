@@ -65,23 +65,24 @@ class _Sending:
     def __init__(self, reactor: Any, transport: Any, worker: Worker, timeout: float | None) -> None:
         self._transport = transport
         self._worker = worker
-        self._mover = Mover(reactor, transport, worker, timeout)
+        self._mover = Mover(transport, worker, timeout) if is_plain(transport) else None
         self._room = _Room(reactor, timeout)
+        self._lost = False
 
     async def run(self, flow: Outflow, moved: Moved, pace: Pace | None) -> None:
         """Send all of it."""
         self._transport.registerProducer(self, True)
         try:
-            if is_plain(self._transport):
+            if self._mover is not None:
                 await self._mover.sent()
                 await self._mover.move(flow, moved, pace)
             else:
                 await self._write(flow, moved, pace)
-            if self._mover.stopped:
+            if self._lost:
                 raise ConnectionDone
         finally:
             flow.stop()
-            if not self._mover.stopped:
+            if not self._lost:
                 self._transport.unregisterProducer()
 
     def pauseProducing(self) -> None:
@@ -94,13 +95,15 @@ class _Sending:
 
     def stopProducing(self) -> None:
         """Give up: the connection is lost."""
-        self._mover.stop()
+        self._lost = True
+        if self._mover is not None:
+            self._mover.stop()
         self._room.open()
 
     async def _write(self, flow: Outflow, moved: Moved, pace: Pace | None) -> None:
-        while flow.done < flow.length and not self._mover.stopped:
+        while flow.done < flow.length and not self._lost:
             piece = await self._worker.do(flow.read, PIECE)
-            if self._mover.stopped:
+            if self._lost:
                 return
             self._transport.write(piece)
             await self._room.wait()
@@ -133,7 +136,9 @@ class _Room:
         opens = self._opens
         if opens is None:
             return
-        deadline = None if self._timeout is None else self._clock.callLater(self._timeout, opens.errback, NothingMoved())
+        deadline = (
+            None if self._timeout is None else self._clock.callLater(self._timeout, opens.errback, NothingMoved())
+        )
         try:
             await opens
         finally:
@@ -160,7 +165,7 @@ def receive_file(  # noqa: PLR0913  # what comes where; the rest by name
     The arguments are those of `send_file`; `descriptor` is open for writing.
     """
     worker = Worker(in_thread)
-    mover = Mover(reactor, transport, worker, timeout)
+    mover = Mover(transport, worker, timeout) if is_plain(transport) else None
     flow = Inflow(descriptor, offset, length, observe)
     return FileReceiver(reactor, transport, mover, worker, flow, _Room(reactor, timeout), moved or _ignore, pace)
 
@@ -178,7 +183,7 @@ class FileReceiver:
         self,
         reactor: Any,
         transport: Any,
-        mover: Mover,
+        mover: Mover | None,
         worker: Worker,
         flow: Inflow,
         room: _Room,
@@ -207,14 +212,15 @@ class FileReceiver:
             self._missing -= len(piece)
             self._waiting += len(piece)
             self._pieces.append(piece)
-            self._hold(self._waiting > WAITING or (is_plain(self._transport) and self._missing > 0))
+            self._hold(self._waiting > WAITING or (self._mover is not None and self._missing > 0))
             self._comes.open()
         return rest
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Give up, unless all is there."""
         self._reason = reason
-        self._mover.stop()
+        if self._mover is not None:
+            self._mover.stop()
         self._comes.open()
 
     async def _run(self) -> None:
@@ -244,7 +250,7 @@ class FileReceiver:
 
     async def _take_more(self) -> None:
         """Move the rest by itself, if the transport can and stands still; else wait for more."""
-        if is_plain(self._transport) and self._missing:
+        if self._mover is not None and self._missing:
             self._hold(paused=True)
             self._missing = 0
             pause = await self._mover.move(self._flow, self._moved, self._pace)

@@ -75,6 +75,7 @@ class ServerTestCase(HandshakeTestCase):
         self.root.mkdir()
         self.local.mkdir()
         self.source = self.local / "source"
+        self.factories: list[FilexferFactory] = []
 
     async def listen(self, *, tls: bool = False, mode: Mode | None = Mode.READ_WRITE) -> int:
         """Give the server's port."""
@@ -82,6 +83,7 @@ class ServerTestCase(HandshakeTestCase):
         checker = InMemoryUsernamePasswordDatabaseDontUse(alice=PASSWORD.encode())
         accounts = Accounts(self.root, threads, checkers=[checker], anonymous=mode)
         factory = FilexferFactory(reactor, accounts, threads)
+        self.factories.append(factory)
         endpoint: Any = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         if tls:
             endpoint = wrapServerTLS(server_tls(self.directory), endpoint)

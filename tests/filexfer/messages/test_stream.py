@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.filexfer.server.sessions import encode
 from tests.net.fakes import FakeTransport
-from twisted_lab.filexfer.errors import DisconnectedError
 from twisted_lab.filexfer.client.stream import ClientStream
+from twisted_lab.filexfer.errors import DisconnectedError
 from twisted_lab.filexfer.messages.stream import QUEUE
 from twisted_lab.wire.errors import RemoteProtocolError
 from twisted_lab.wire.header import HeaderCodec

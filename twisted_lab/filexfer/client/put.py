@@ -26,7 +26,7 @@ from twisted_lab.net.detached import Detached, Worker, first
 #: Bytes that are read, hashed and sent at one time; and of the first part of a file that goes by itself.
 PIECE = 2**19
 FIRST = 2**22
-#: Seconds that such a part shall take: one that took less is followed by one twice as large, one that took more by less.
+#: Seconds that such a part shall take: what took less is followed by twice as much, what took more by half.
 PART_TIME = 0.05
 #: Bytes hashed in one call of a thread, when none are sent.
 HASHED = 2**24

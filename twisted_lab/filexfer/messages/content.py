@@ -61,7 +61,9 @@ class ContentStream(MessageStream):
             if isinstance(sink, FileSink) and self.can_move(self._codec.content_left) and not self._delivering:
                 await self._move_in(sink, worker, moved, pace)
 
-    async def send_file(self, source: Source, count: int, worker: Worker, moved: Moved, pace: Pace | None = None) -> None:
+    async def send_file(
+        self, source: Source, count: int, worker: Worker, moved: Moved, pace: Pace | None = None
+    ) -> None:
         """Send `count` bytes of the content that the last header announced."""
         if self.can_move(count):
             await self._move_out(source, count, worker, moved, pace)
@@ -78,7 +80,7 @@ class ContentStream(MessageStream):
                 await pace(len(piece))
 
     async def fill_up(self) -> None:
-        """Send zeros for what is missing of the content that was announced: they are worth nothing, and will be said so."""
+        """Send zeros for what is missing of the content that was announced, to be able to say that it is void."""
         while self.owed:
             await self.send_content(bytes(min(PIECE, self.owed)))
 
@@ -113,7 +115,7 @@ class ContentStream(MessageStream):
             self._mover.stop()
 
     async def _move_in(self, sink: FileSink, worker: Worker, moved: Moved, pace: Pace | None) -> None:
-        mover = self._mover = Mover(self.transport.reactor, self.transport, worker)
+        mover = self._mover = Mover(self.transport, worker)
         try:
             if not self.hold_queue():
                 return
@@ -131,7 +133,7 @@ class ContentStream(MessageStream):
         self.check_connected()
 
     async def _move_out(self, source: Source, count: int, worker: Worker, moved: Moved, pace: Pace | None) -> None:
-        mover = self._mover = Mover(self.transport.reactor, self.transport, worker)
+        mover = self._mover = Mover(self.transport, worker)
         try:
             await mover.sent()
             self.check_connected()

@@ -179,9 +179,8 @@ class MessageStream(HeaderProtocol):
     def take_queued(self) -> list[bytes]:
         """Give all that is in the queue of the message's content, in order."""
         pieces: list[bytes] = []
-        while self.in_message and self._queue and isinstance(self._queue[0][0], bytes):
-            event, weight = self._queue.popleft()
-            self._weight -= weight
+        while self.in_message and self._queue and isinstance(event := self._queue[0][0], bytes):
+            self._weight -= self._queue.popleft()[1]
             if event == _END:
                 self.in_message = False
             else:
