@@ -101,7 +101,7 @@ def count(place: Ground, way: Way, size: int) -> Bytes:
 
 def parse() -> Namespace:
     """Give the options."""
-    parser = report.make_parser(__doc__, "It takes about three minutes, and 5 GiB of memory.")
+    parser = report.make_parser(__doc__, "It takes about five minutes, and 5 GiB of memory.")
     whole.add_options(parser, 5)
     parser.add_argument("--size", type=int, default=2048, metavar="MIB", help="of the file (default: 2048)")
     options = parser.parse_args()
