@@ -16,7 +16,6 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import DatagramProtocol, ServerFactory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -54,6 +53,8 @@ class InheritedSockets:
         self, port: int, factory: ServerFactory, contextFactory: Any, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
         """Accept from the next socket, with TLS."""
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # noqa: PLC0415  # it comes with the extra
+
         wrapped: Any = TLSMemoryBIOFactory(contextFactory, False, factory)
         return self._listen(wrapped)
 
