@@ -1,22 +1,23 @@
 """
 What a worker says, in the log of the process that has started it.
 
-A worker writes its log events as lines of JSON; so they keep their fields. What it writes to standard error, before it
-logs or while it crashes, is text. Each becomes an event that says of which worker it is, in the field ``worker``.
+A worker writes its log events as lines of JSON: their text, with the traceback of a failure, and those fields that are
+strings or numbers. What it writes to standard error, before it logs or while it crashes, is text. Each becomes an event
+that says of which worker it is, in the field ``worker``.
 """
 
+import json
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 from twisted.logger import (
     ILogObserver,
+    InvalidLogLevelError,
     LogEvent,
     Logger,
     LogLevel,
-    eventFromJSON,
-    formatEvent,
+    eventAsText,
     globalLogPublisher,
-    jsonFileLogObserver,
 )
 from zope.interface import provider
 
@@ -26,12 +27,14 @@ MAX_LINE = 1 << 20
 
 def relaying_observer(out: TextIO) -> ILogObserver:
     """Give the observer that a worker logs to, which writes events to `out`."""
-    write = jsonFileLogObserver(out, recordSeparator="")
 
     @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
-        # Formatted here: of what JSON has no form for, nothing is left there to format.
-        write({**event, "text": formatEvent(event)})
+        fields = {name: value for name, value in event.items() if isinstance(value, str | int | float)}
+        fields["log_level"] = event.get("log_level", LogLevel.info).name
+        # Formatted here, where all fields are.
+        fields["text"] = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        out.write(f"{json.dumps(fields)}\n")
 
     observer: ILogObserver = observe
     return observer
@@ -70,21 +73,15 @@ class Relay:
 
     def _event(self, line: str) -> None:
         try:
-            event = eventFromJSON(line)
-        except ValueError:
+            event: dict[str, Any] = json.loads(line)
+            level = LogLevel.levelWithName(event["log_level"])
+        except (ValueError, TypeError, LookupError, InvalidLogLevelError):
             self._text(line)
         else:
-            event.pop("log_flattened", None)
-            event["log_format"] = "{text}"
-            event["worker"] = self._pid
-            event["log_system"] = f"worker {self._pid} {_system(event)}"
+            system = event.get("log_system") or f"{event.get('log_namespace', '-')}#{level.name}"
+            event |= {"log_level": level, "log_format": "{text}", "worker": self._pid}
+            event["log_system"] = f"worker {self._pid} {system}"
             globalLogPublisher(event)
 
     def _text(self, line: str) -> None:
         self.log.warn("{line}", line=line, worker=self._pid, log_system=f"worker {self._pid} stderr#warn")
-
-
-def _system(event: LogEvent) -> str:
-    """Give what the text form of an event has in its brackets."""
-    level = event.get("log_level", LogLevel.info)
-    return event.get("log_system") or f"{event.get('log_namespace', '-')}#{level.name}"

@@ -69,8 +69,7 @@ class Workers:
         self._module = module
         self._words = words
         self._directory = directory
-        self._tally = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as this is
-        self._tally.truncate(count * ITEM)
+        self._tally = -1
         self._sockets: list[int] = []
         self._running: set[_Worker] = set()
         self._replacements: dict[int, IDelayedCall] = {}
@@ -85,15 +84,18 @@ class Workers:
         them can't; the others stop.
         """
         self._sockets = [*sockets]
+        with tempfile.TemporaryFile() as memory:
+            memory.truncate(self._count * ITEM)
+            self._tally = os.dup(memory.fileno())
         reports: list[int] = []
         try:
             reports.extend(self._spawn(slot) for slot in range(self._count))
             _wait_for_all(reports)
         except OSError as error:
-            self._cut_lifelines()
+            self.stop(0.0)
             raise WorkerError(os.EX_OSERR, f"a worker can't be started: {error.strerror}") from error
         except WorkerError:
-            self._cut_lifelines()
+            self.stop(0.0)
             raise
         finally:
             for report in reports:
@@ -113,10 +115,10 @@ class Workers:
     def ended(self, worker: "_Worker", why: str) -> None:
         """Replace a worker that has ended: at once, unless it did so again at its start."""
         self._running.discard(worker)
-        os.pwrite(self._tally.fileno(), bytes(ITEM), worker.slot * ITEM)  # it has no connections any more
         if self._stopped is not None:
             self._see_whether_all_have_ended()
             return
+        os.pwrite(self._tally, bytes(ITEM), worker.slot * ITEM)  # it has no connections any more
         early = self._reactor.seconds() - worker.started < SETTLED
         self._early[worker.slot] = self._early[worker.slot] + 1 if early else 0
         self.log.warn("worker {worker} ended: {why}", worker=worker.pid, why=why)
@@ -143,7 +145,7 @@ class Workers:
         """Start a worker, and give the descriptor from which its report can be read."""
         report, theirs = os.pipe()
         descriptors: dict[int, Any] = {LIFELINE: "w", EVENTS: "r", ERRORS: "r", REPORT: theirs}
-        descriptors |= enumerate([self._tally.fileno(), *self._sockets], TALLY)
+        descriptors |= enumerate([self._tally, *self._sockets], TALLY)
         numbers = (slot, self._count, len(self._sockets))
         # -P: what lies in the working directory must not be taken for a module.
         words = [sys.executable, "-P", "-m", self._module, *map(str, numbers), *self._words]
@@ -173,6 +175,9 @@ class Workers:
 
     def _see_whether_all_have_ended(self) -> None:
         if self._stopped is not None and not self._running:
+            if self._tally >= 0:
+                os.close(self._tally)
+                self._tally = -1
             self._stopped.callback(None)
 
 
