@@ -26,13 +26,18 @@ def workers(running: Running) -> list[int]:
     return [int(pid) for pid in re.findall(r"worker (\d+) starts\n", running.log)]
 
 
-def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended."""
+def state(pid: int) -> str:
+    """Give the state of a process, as `ps` names it; Z if there is none any more."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
-        return True
-    return status.rpartition(") ")[2].startswith("Z")  # whoever inherited it may take its time to bury it
+        return "Z"
+    return status.rpartition(") ")[2][0]
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether a process has ended; whoever inherited it may take its time to bury it."""
+    return state(pid) == "Z"
 
 
 def wait_until_gone(*pids: int) -> None:
@@ -48,6 +53,8 @@ def frozen(*pids: int) -> Iterator[None]:
     """Let these processes do nothing until the block ends."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
+        while state(pid) != "T":
+            time.sleep(0.001)
     try:
         yield
     finally:
@@ -93,9 +100,11 @@ def test_each_of_them_serves(reactor: tuple[str, ...]) -> None:
 
 def test_one_that_is_killed_is_replaced() -> None:
     """After kill -9 of a worker the other goes on, the log says what happened, and a new one serves."""
-    with service("echo", "--workers", "2") as running, connect(running.addresses[0]) as client:
+    with ExitStack() as stack:
+        running = stack.enter_context(service("echo", "--workers", "2"))
         killed, other = workers(running)
         with frozen(killed):
+            client = stack.enter_context(connect(running.addresses[0]))
             say(client, b"hello", b"echo hello")
         os.kill(killed, signal.SIGKILL)
         running.wait_for(f"worker {killed} ended: killed by signal 9\n")
@@ -240,20 +249,9 @@ def test_workers_that_can_t_start(tmp_path: Path) -> None:
     """What only the workers can't read ends the program with their sentence and status; nothing is left behind."""
     (tmp_path / "users").write_text("[users.ada]\n")
     (tmp_path / "passwords").write_text("ada:secret\n")
-    with (tmp_path / "users").open() as users:
-        words = [
-            "--users",
-            f"/dev/fd/{users.fileno()}",
-            "--auth",
-            f"file:{tmp_path}/passwords",
-            "--root",
-            str(tmp_path),
-        ]
-        where = ["--listen", "tcp:0:interface=127.0.0.1"]
-        shell = f'exec {users.fileno()}< users; exec "$@"'
-        done = command(
-            "bash", "-c", shell, "bash", "twistd", "-n", "filexfer", "--workers", "2", *where, *words, cwd=tmp_path
-        )
+    words = ["--users", "/dev/fd/50", "--auth", f"file:{tmp_path}/passwords", "--root", str(tmp_path)]
+    twistd = ["twistd", "-n", "filexfer", "--workers", "2", "--listen", "tcp:0:interface=127.0.0.1", *words]
+    done = command("bash", "-c", 'exec 50< users; exec "$@"', "bash", *twistd, cwd=tmp_path)
     output = (done.stdout + done.stderr).decode()
     assert done.returncode == os.EX_NOINPUT, output
     assert output.count("twistd filexfer: a worker can't start: --users /dev/fd/") == 1
