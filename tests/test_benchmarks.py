@@ -47,3 +47,11 @@ def test_trees(tmp_path: Path) -> None:
     numbers = run("trees", tmp_path / "trees.json", "--count", "300", "--get")
     assert numbers["met"]
     assert [row["operation"] for row in numbers["rows"]] == ["put", "sync", "get"] * 3
+
+
+def test_workers(tmp_path: Path) -> None:
+    """Each way to share a port is measured; where processes share one socket, no client is lost."""
+    numbers = run("workers", tmp_path / "workers.json", "--rounds", "1", "--seconds", "0.1")
+    assert {way: len(rows) for way, rows in numbers["ways"].items()} == {"one": 1, "many": 1, "own": 1}
+    assert [numbers["ways"][way][0]["answered"] for way in ("one", "many")] == [40, 40]
+    assert all(rows[0]["long_rate"] > 0 for rows in numbers["services"].values())
