@@ -138,10 +138,9 @@ def servers(way: str) -> Iterator[tuple[int, list["subprocess.Popen[str]"]]]:
         listener.close()
     try:
         for process in processes:
-            ready, _, _ = select.select([process.stdout], [], [], DEADLINE)
-            if not ready:
+            out: Any = process.stdout
+            if not select.select([out], [], [], DEADLINE)[0] or os.read(out.fileno(), 6) != b"ready\n":
                 raise SystemExit("a server hasn't started")
-            os.read(ready[0].fileno(), 6)
         yield port, processes
     finally:
         for process in processes:
