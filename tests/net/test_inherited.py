@@ -13,7 +13,7 @@ from twisted.internet.testing import MemoryReactor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.net.inherited import PAUSE, InheritedPort, InheritedSockets
+from twisted_lab.net.inherited import PAUSE, YIELD, InheritedPort, InheritedSockets
 
 
 class NotingReactor(MemoryReactor, Clock):
@@ -90,6 +90,16 @@ class InheritedPortTests(SynchronousTestCase):
         self.assertIn(self.port, self.reactor.readers)
         self.port.doRead()
         self.assertEqual(len(self.reactor.adopted), 1)
+
+    def test_lets_others_go_first(self) -> None:
+        """While it has more connections than its share it accepts the next only after a moment."""
+        self.port._is_ahead = lambda: True
+        self.connect()
+        self.port.doRead()
+        self.assertEqual(len(self.reactor.adopted), 1)
+        self.assertNotIn(self.port, self.reactor.readers)
+        self.reactor.advance(YIELD)
+        self.assertIn(self.port, self.reactor.readers)
 
     def test_stopped_while_it_pauses(self) -> None:
         """Stopped while it pauses, it doesn't go on."""

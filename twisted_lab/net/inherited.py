@@ -3,12 +3,13 @@ Listening sockets that another process has opened, and that several processes ac
 
 Twisted can adopt a listening socket (`IReactorSocket`), but not to share it: of a UNIX one it sets the mode anew and
 removes the file when it stops, and of any it accepts up to a hundred connections at one go. A worker that wakes first
-would so take a whole burst, while the others sleep. `InheritedPort` takes one connection each time it is woken.
+would so take a whole burst, while the others sleep. `InheritedPort` takes one connection each time it is woken; and
+none for a moment while it has more than its share, so that the others can.
 """
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -21,6 +22,8 @@ from zope.interface import implementer
 
 #: Seconds without accepting once there are no descriptors, or no memory, for another connection.
 PAUSE = 1.0
+#: Seconds without accepting while the other processes have fewer connections: time enough for them to wake.
+YIELD = 0.001
 #: The connection has gone already, or another process was faster.
 _NOTHING = {errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPERM, errno.EPROTO}
 #: There is room for no other connection at present.
@@ -32,11 +35,13 @@ class InheritedSockets:
     What an endpoint takes for a reactor: whatever it is asked to listen on, it gives the next inherited socket.
 
     So each kind of endpoint works that listens by one of these methods, and what stands around the socket (TLS,
-    the PROXY protocol) is the endpoint's own. `descriptors` are in the order in which they are asked for.
+    the PROXY protocol) is the endpoint's own. `descriptors` are in the order in which they are asked for. `is_ahead`
+    tells whether this process has more than its share of the connections.
     """
 
-    def __init__(self, reactor: Any, descriptors: Iterable[int]) -> None:
+    def __init__(self, reactor: Any, descriptors: Iterable[int], is_ahead: Callable[[], bool] = lambda: False) -> None:
         self._reactor = reactor
+        self._is_ahead = is_ahead
         self._descriptors = iter(descriptors)
 
     def listenTCP(self, port: int, factory: ServerFactory, backlog: int = 50, interface: str = "") -> IListeningPort:
@@ -70,7 +75,7 @@ class InheritedSockets:
         return adopted
 
     def _listen(self, factory: ServerFactory) -> IListeningPort:
-        port = InheritedPort(self._reactor, next(self._descriptors), factory)
+        port = InheritedPort(self._reactor, next(self._descriptors), factory, self._is_ahead)
         port.startListening()
         return port
 
@@ -82,8 +87,15 @@ class InheritedPort(FileDescriptor):
     log = Logger()
     reactor: Any
 
-    def __init__(self, reactor: Any, descriptor: int, factory: ServerFactory) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        descriptor: int,
+        factory: ServerFactory,
+        is_ahead: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(reactor)
+        self._is_ahead = is_ahead
         self._socket = socket.socket(fileno=descriptor)
         self._factory = factory
         self.fileno = self._socket.fileno  # type: ignore[method-assign]  # the reactor asks often
@@ -121,8 +133,7 @@ class InheritedPort(FileDescriptor):
         except OSError as error:
             if error.errno in _EXHAUSTED:
                 self.log.warn("no connection is accepted for {pause:g} s: {why}", pause=PAUSE, why=error.strerror)
-                self.stopReading()  # type: ignore[no-untyped-call]
-                self.reactor.callLater(PAUSE, self._resume)
+                self._pause(PAUSE)
             elif error.errno not in _NOTHING:
                 return Failure(error)
             return None
@@ -132,7 +143,13 @@ class InheritedPort(FileDescriptor):
                 self.reactor.adoptStreamConnection(connection.fileno(), connection.family, self._factory)
             except Exception:  # noqa: BLE001  # a factory's fault, which mustn't close the port
                 self.log.failure("a connection couldn't be begun")
+        if self._is_ahead():
+            self._pause(YIELD)
         return None
+
+    def _pause(self, seconds: float) -> None:
+        self.stopReading()  # type: ignore[no-untyped-call]
+        self.reactor.callLater(seconds, self._resume)
 
     def _resume(self) -> None:
         if self.connected:

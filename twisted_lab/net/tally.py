@@ -9,6 +9,8 @@ import mmap
 
 #: Bytes of a number.
 ITEM = 4
+#: How many times the others' connections, and two more, a process may have before it lets them go first.
+SLACK = 1.25
 
 
 class Tally:
@@ -25,3 +27,8 @@ class Tally:
     def elsewhere(self) -> int:
         """Give how many connections the other processes have."""
         return sum(self._numbers) - self._numbers[self._slot]
+
+    def is_ahead(self) -> bool:
+        """Tell whether this process has clearly more connections than the others have on average."""
+        others = len(self._numbers) - 1
+        return self._numbers[self._slot] * others > self.elsewhere() * SLACK + 2 * others

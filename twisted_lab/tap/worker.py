@@ -70,11 +70,9 @@ def start(slot: str, count: str, sockets: str, reactor_name: str, module: str, *
     reactor: Any = installReactor(reactor_name)
     plugin = import_module(module)
     options = plugin.Options()
-    options.place = Place(
-        int(slot),
-        InheritedSockets(reactor, range(FIRST_SOCKET, FIRST_SOCKET + int(sockets))),
-        Tally(TALLY, int(count), int(slot)),
-    )
+    tally = Tally(TALLY, int(count), int(slot))
+    descriptors = range(FIRST_SOCKET, FIRST_SOCKET + int(sockets))
+    options.place = Place(int(slot), InheritedSockets(reactor, descriptors, tally.is_ahead), tally)
     options.parseOptions([*words])
     service = plugin.makeService(options)
     service.privilegedStartService()
