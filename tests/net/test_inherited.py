@@ -2,7 +2,9 @@
 
 import errno
 import os
+import shutil
 import socket
+import tempfile
 from unittest import mock
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -66,8 +68,10 @@ class InheritedPortTests(SynchronousTestCase):
         """It knows where it listens."""
         host, port = self.listener.getsockname()
         self.assertEqual(self.port.getHost(), IPv4Address("TCP", host, port))
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
         for family, address, expected in (
-            (socket.AF_UNIX, self.mktemp(), UNIXAddress),
+            (socket.AF_UNIX, f"{directory}/socket", UNIXAddress),
             (socket.AF_INET6, ("::1", 0), IPv6Address),
         ):
             with socket.socket(family) as listener:
