@@ -50,6 +50,7 @@ VARYING = [
     (re.compile(r"\d+\.\d{3} s\b"), "DURATION"),
     (re.compile(r"0x[0-9a-f]{8,}"), "ADDRESS"),
     (re.compile(r"\bPID \d+"), "PID"),
+    (re.compile(r"\bworker \d+(?= starts| ended| twisted_lab)"), "worker PID"),
     (re.compile(r'"received-in": \d\d+'), '"received-in": MANY'),
     (re.compile(r"after \d+ bytes"), "after MANY bytes"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d\.\d+ [+-]\d{4})?"), "WHEN"),

@@ -180,3 +180,19 @@ def test_a_plot(tmp_path: Path) -> None:
     else:
         assert ended.returncode == 2
         assert said(ended).endswith("a plot needs matplotlib: pip install 'twisted-lab[bench]'")
+
+
+def test_workers(tmp_path: Path) -> None:
+    """Each way to share a port is measured; where processes share one socket, no client is lost."""
+    numbers = run("workers", tmp_path / "workers.json", "--rounds", "1", "--seconds", "0.1")
+    assert {way: len(rows) for way, rows in numbers["ways"].items()} == {"one": 1, "many": 1, "own": 1}
+    assert [numbers["ways"][way][0]["answered"] for way in ("one", "many")] == [40, 40]
+    assert all(rows[0]["long_rate"] > 0 for rows in numbers["services"].values())
+
+
+def test_zerocopy(tmp_path: Path) -> None:
+    """Each way for a file is taken, from memory and from a disk, and the reactor's stalls are told."""
+    disk = ("--disk", str(tmp_path))
+    numbers = run("zerocopy", tmp_path / "zerocopy.json", "--rounds", "1", "--size", "4", *disk)
+    assert {where: len(ways) for where, ways in numbers["ways"].items()} == {"warm": 9, "cold": 9}
+    assert all(len(taken["stall_ms"]) == 1 for ways in numbers["ways"].values() for taken in ways.values())

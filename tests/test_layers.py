@@ -21,10 +21,17 @@ OUTSIDERS = {
     "wire*": set[str](),
     # The last three come with the TLS extra, and only modules that are imported when TLS is asked for have them.
     "net*": {
+        "contextlib",
+        "errno",
         "hashlib",
         "ipaddress",
+        "mmap",
+        "os",
         "pathlib",
+        "select",
         "socket",
+        "tempfile",
+        "time",
         "twisted",
         "zope",
         "OpenSSL",

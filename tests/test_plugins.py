@@ -110,8 +110,8 @@ def test_twistd_lists_the_plugins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("echo", ["--grace", "--idle-timeout", "--listen", "--max-connections", "--prefix", "--udp"]),
-        ("header", ["--grace", "--idle-timeout", "--listen", "--max-connections"]),
+        ("echo", ["--grace", "--idle-timeout", "--listen", "--max-connections", "--prefix", "--udp", "--workers"]),
+        ("header", ["--grace", "--idle-timeout", "--listen", "--max-connections", "--workers"]),
     ],
 )
 def test_help_reads_well(name: str, options: list[str]) -> None:

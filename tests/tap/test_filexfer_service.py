@@ -76,7 +76,7 @@ def test_twistd_lists_it(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert max(map(len, text.splitlines())) <= 80
     ours = {"root", "anonymous", "users", "client-ca", "quota", "auth", "help-auth", "help-auth-type"}
-    common = {"grace", "idle-timeout", "listen", "max-connections", "help", "version"}
+    common = {"grace", "idle-timeout", "listen", "max-connections", "workers", "help", "version"}
     described = re.findall(r"^ +--([\w-]+)", text, re.MULTILINE)
     assert {*described} == ours | common
 

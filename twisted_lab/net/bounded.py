@@ -16,6 +16,7 @@ from twisted_lab.net.address import show_address
 from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.refusal import Refusal
 from twisted_lab.net.taken import bytes_taken
+from twisted_lab.net.tally import Tally
 
 #: Fits, with `MAX_REFUSALS`, the usual limit of 1024 descriptors a process.
 MAX_CONNECTIONS = 900
@@ -37,7 +38,8 @@ class BoundedFactory(Factory[Protocol]):
     isn't left waiting in the backlog: there the kernel completes the handshake, so that the client believes
     itself connected and hangs without a word.
 
-    `idle_timeout` and `close_timeout` are in seconds; an `idle_timeout` of 0 lets connections idle for ever.
+    `idle_timeout` and `close_timeout` are in seconds; an `idle_timeout` of 0 lets connections idle for ever. With a
+    `tally`, `max_connections` bounds the connections of all processes that share it.
     """
 
     noisy = False
@@ -51,12 +53,14 @@ class BoundedFactory(Factory[Protocol]):
         max_connections: int = MAX_CONNECTIONS,
         idle_timeout: float = IDLE_TIMEOUT,
         close_timeout: float = CLOSE_TIMEOUT,
+        tally: Tally | None = None,
     ) -> None:
         self.clock = clock
         self.max_connections = max_connections
         self.idle_timeout = idle_timeout
         self.close_timeout = close_timeout
         self.refusals: set[Refusal] = set()
+        self._tally = tally
         self._connections: dict[BoundedConnection, tuple[int, float]] = {}
         self._emptied: list[Deferred[None]] = []
         self._sweeper = LoopingCall(self._sweep)
@@ -68,7 +72,8 @@ class BoundedFactory(Factory[Protocol]):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Make a connection; one that only says why it is refused, if there are too many; or none at all."""
-        if len(self._connections) < self.max_connections:
+        elsewhere = 0 if self._tally is None else self._tally.elsewhere()
+        if len(self._connections) + elsewhere < self.max_connections:
             return super().buildProtocol(addr)
         self.log.warn(
             "{name}: {peer} refused: at most {limit} connections at one time",
@@ -81,12 +86,14 @@ class BoundedFactory(Factory[Protocol]):
     def opened(self, connection: BoundedConnection) -> None:
         """Put a connection in the books."""
         self._connections[connection] = (0, self.clock.seconds())
+        self._count()
         if self.idle_timeout and not self._sweeper.running:
             self._sweeper.start(self.idle_timeout / 4, now=False)
 
     def closed(self, connection: BoundedConnection, reason: str) -> None:
         """Take a connection out of the books, and log what it was."""
         self._connections.pop(connection, None)
+        self._count()
         self.log.info(
             "{name}: {peer} {bytes_in} B in, {bytes_out} B out, {duration:.3f} s, {reason}",
             name=self.name,
@@ -100,6 +107,10 @@ class BoundedFactory(Factory[Protocol]):
             if self._sweeper.running:
                 self._sweeper.stop()
             self._empty()
+
+    def _count(self) -> None:
+        if self._tally is not None:
+            self._tally.set(len(self._connections))
 
     async def shutdown(self, grace: float) -> None:
         """Let each connection finish what goes on, for `grace` seconds; then abort. Returns once all are closed."""

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from twisted_lab.net.address import show_address
 from twisted_lab.net.bounded import BoundedFactory
+from twisted_lab.net.workers import WorkerError, Workers
 
 
 class ListenError(Exception):
@@ -26,12 +27,15 @@ class ListeningService(Service):
     `grace` is how many seconds open connections get to finish when the service stops. With `datagrams`, a
     protocol is made for each TCP port too and listens on UDP, at the same address.
 
-    `startService` raises `ListenError` if one of them can't be had.
+    With `workers` this process opens the sockets, and they serve them. `announces`: whether to say in the log where it
+    listens; a worker doesn't, for who started it does.
+
+    `startService` raises `ListenError` if one of the endpoints can't be had, and `WorkerError` if a worker can't start.
     """
 
     log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # four of them by keyword
         self,
         reactor: IReactorUDP,
         endpoints: Iterable[tuple[str, IStreamServerEndpoint]],
@@ -39,13 +43,18 @@ class ListeningService(Service):
         *,
         grace: float,
         datagrams: Callable[[], DatagramProtocol] | None = None,
+        workers: Workers | None = None,
+        announces: bool = True,
     ) -> None:
         self.factory = factory
-        self.ports: list[IListeningPort] = []
+        self.ports: list[Any] = []  # each an IListeningPort
         self._reactor = reactor
         self._endpoints = [*endpoints]
         self._grace = grace
         self._datagrams = datagrams
+        self._workers = workers
+        self._announces = announces
+        self._announcements: list[tuple[str, str]] = []
 
     def privilegedStartService(self) -> None:
         """Listen, before privileges are dropped: the port may be below 1024."""
@@ -53,10 +62,12 @@ class ListeningService(Service):
         self._listen()
 
     def startService(self) -> None:
-        """Listen, if nothing does yet."""
+        """Listen, if nothing does yet; start the workers."""
         super().startService()  # type: ignore[no-untyped-call]
         if not self.ports:
             self._listen()
+        if self._workers is not None:
+            self._hand_over(self._workers)
 
     def stopService(self) -> "Deferred[None]":
         """Stop accepting, let what goes on finish within the grace period, then abort what is left."""
@@ -73,20 +84,45 @@ class ListeningService(Service):
 
     def _listens(self, port: IListeningPort) -> None:
         self.ports.append(port)
-        self.log.info("{name} listens on {address}", name=self.factory.name, address=show_address(port.getHost()))
+        self._announce("{name} listens on {address}", port)
         if self._datagrams is not None:
             host: Any = port.getHost()  # an IPv4Address or IPv6Address
             # One datagram in, one out: the largest there is must fit into one read.
             datagrams = self._reactor.listenUDP(host.port, self._datagrams(), host.host, maxPacketSize=65536)
             self.ports.append(datagrams)
-            self.log.info("{name} listens on {address} (udp)", name=self.factory.name, address=show_address(host))
+            self._announce("{name} listens on {address} (udp)", datagrams)
+
+    def _announce(self, text: str, port: IListeningPort) -> None:
+        self._announcements.append((text, show_address(port.getHost())))
+        if self._workers is None:
+            self._say_where()
+
+    def _say_where(self) -> None:
+        for text, address in self._announcements:
+            if self._announces:
+                self.log.info(text, name=self.factory.name, address=address)
+        self._announcements.clear()
+
+    def _hand_over(self, workers: Workers) -> None:
+        """Have the workers accept, and nobody here; say where once they do."""
+        for port in self.ports:
+            port.stopReading()
+        try:
+            workers.start([port.fileno() for port in self.ports])
+        except WorkerError:
+            self._close_ports()
+            raise
+        self._say_where()
 
     def _close_ports(self) -> "Deferred[Any]":
         ports, self.ports = self.ports, []
         return gatherResults([maybeDeferred(port.stopListening) for port in ports])
 
     async def _stop(self) -> None:
-        await self._close_ports()
+        closed = self._close_ports()
+        if self._workers is not None:
+            await self._workers.stop(self._grace)
+        await closed
         await self.factory.shutdown(self._grace)
 
 

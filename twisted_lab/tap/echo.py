@@ -7,7 +7,7 @@ from twisted.python import usage
 
 from twisted_lab.echo import PREFIX, EchoDatagrams, EchoFactory
 from twisted_lab.specimen import ECHO
-from twisted_lab.tap.options import CommandService, ServiceOptions
+from twisted_lab.tap.options import ServiceOptions
 
 
 class Options(ServiceOptions):
@@ -37,4 +37,4 @@ def makeService(options: Options) -> IService:
     prefix = options["prefix"].encode(errors="surrogateescape")
     factory = EchoFactory(options.reactor, prefix, **options.bounds)
     datagrams: Any = (lambda: EchoDatagrams(prefix)) if options["udp"] else None
-    return CommandService(options.reactor, options.endpoints, factory, grace=options["grace"], datagrams=datagrams)
+    return options.make_service(factory, datagrams=datagrams)

@@ -71,6 +71,11 @@ class Options(ServiceOptions, AuthOptionMixin):
     users: dict[str, User] | None = None
 
     @property
+    def cleans(self) -> bool:
+        """Whether this process removes what broken puts have left: with workers, only the first of them does."""
+        return not self.supervises and (self.place is None or self.place.slot == 0)
+
+    @property
     def checkers(self) -> list[Any]:
         """What judges passwords."""
         checkers: list[Any] = self.get("credCheckers", [])
@@ -94,6 +99,7 @@ class Options(ServiceOptions, AuthOptionMixin):
         super().postOptions()
         if self["users"] is not None:
             self.users = self._read_users(Path(self["users"]))
+        self._check_quotas()
         self._check_who_may_come_in()
         self._check_root(Path(self["root"]))
 
@@ -125,6 +131,14 @@ class Options(ServiceOptions, AuthOptionMixin):
                 raise usage.UsageError("--client-ca: ssl: can't ask for certificates; give tls:DIR:PORT in its place")
             if "tls" not in kinds:
                 raise usage.UsageError("--client-ca without --listen tls:DIR:PORT: certificates come over TLS only")
+
+    def _check_quotas(self) -> None:
+        limited = any(user.quota is not None for user in (self.users or {}).values())
+        if self["workers"] > 1 and (limited or self["quota"] is not None):
+            raise usage.UsageError(
+                f"--workers {self['workers']} with a quota: what is used of one is counted in one process; "
+                "leave out --workers, or the quotas"
+            )
 
     def _check_who_may_come_in(self) -> None:
         texts = [text for text, _ in self.endpoints]
@@ -173,13 +187,14 @@ class Options(ServiceOptions, AuthOptionMixin):
 class FilexferService(MultiService):
     """The connections and the cleaning; once both have ended, the files are let go of."""
 
-    def __init__(self, connections: CommandService, cleaning: TimerService, accounts: Accounts) -> None:
+    def __init__(self, connections: CommandService, cleaning: TimerService | None, accounts: Accounts) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.connections = connections
         self.cleaning = cleaning
         self._accounts = accounts
-        for service in (connections, cleaning):
-            self.addService(service)  # type: ignore[no-untyped-call]
+        self.addService(connections)  # type: ignore[no-untyped-call]
+        if cleaning is not None:
+            self.addService(cleaning)  # type: ignore[no-untyped-call]
 
     def stopService(self) -> "Deferred[None]":
         """Let what goes on finish, then close."""
@@ -207,11 +222,8 @@ def makeService(options: Options) -> IService:
         quota=options["quota"],
     )
     factory = FilexferFactory(reactor, accounts, run_in_thread, **options.bounds)
-    return FilexferService(
-        CommandService(reactor, options.endpoints, factory, grace=options["grace"]),
-        TimerService(CLEANING_INTERVAL, lambda: Deferred.fromCoroutine(accounts.clean())),
-        accounts,
-    )
+    cleaning = TimerService(CLEANING_INTERVAL, lambda: Deferred.fromCoroutine(accounts.clean()))
+    return FilexferService(options.make_service(factory), cleaning if options.cleans else None, accounts)
 
 
 def raise_descriptor_limit(wanted: int) -> None:

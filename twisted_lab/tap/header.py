@@ -4,7 +4,7 @@ from twisted.application.service import IService
 
 from twisted_lab.header_service import HeaderServerFactory
 from twisted_lab.specimen import HEADER
-from twisted_lab.tap.options import CommandService, ServiceOptions
+from twisted_lab.tap.options import ServiceOptions
 
 
 class Options(ServiceOptions):
@@ -22,4 +22,4 @@ class Options(ServiceOptions):
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
     factory = HeaderServerFactory(options.reactor, **options.bounds)
-    return CommandService(options.reactor, options.endpoints, factory, grace=options["grace"])
+    return options.make_service(factory)

@@ -1,21 +1,29 @@
 """What every plugin's command line has: where to listen, and what bounds its connections."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.protocol import DatagramProtocol
 from twisted.python import usage
 
-from twisted_lab.net.bounded import IDLE_TIMEOUT, MAX_CONNECTIONS
+from twisted_lab.net.bounded import IDLE_TIMEOUT, MAX_CONNECTIONS, BoundedFactory
+from twisted_lab.net.inherited import InheritedSockets
 from twisted_lab.net.listening import ListenError, ListeningService
+from twisted_lab.net.tally import Tally
+from twisted_lab.net.workers import WorkerError, Workers
 
 #: Seconds that open connections get to finish when the service stops.
 GRACE = 5.0
+#: systemd hands its sockets to the process that it starts, and not to that one's workers.
+_SYSTEMD = re.compile(r"^((?:haproxy:)?)systemd:.*", re.DOTALL)
 
 
 class Exit(SystemExit, Exception):  # noqa: N818  # it ends the program as SystemExit does, and is named like it
@@ -66,9 +74,21 @@ def parameter(read: Callable[[str], object], name: str, default: object, text: s
     return [name, None, default, text, read_named]
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a worker has been given: its number, the sockets, and the count of all workers' connections."""
+
+    slot: int
+    sockets: InheritedSockets
+    tally: Tally
+
+
 class ServiceOptions(usage.Options):
     """
     The options of a service; a subclass says its `name`, `default_port` and `distribution`, and adds its own.
+
+    It stands in the module that twistd loads for the plugin, with `makeService`: a worker loads the same module, and
+    parses the same words. `place` is what it is given then; None in every other process.
 
     A bad option ends the program with one sentence and status 64 (EX_USAGE).
     """
@@ -82,7 +102,9 @@ class ServiceOptions(usage.Options):
             seconds, "idle-timeout", IDLE_TIMEOUT, "Seconds without a byte before a connection is closed; 0: never."
         ),
         parameter(seconds, "grace", GRACE, "Seconds that open connections get to finish when the service stops."),
+        parameter(count, "workers", 1, "Processes that serve, on the same sockets; one that ends is replaced."),
     ]
+    place: Place | None = None
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -91,7 +113,35 @@ class ServiceOptions(usage.Options):
     @property
     def bounds(self) -> dict[str, Any]:
         """What bounds the service's connections, as a `BoundedFactory` takes it."""
-        return {"max_connections": self["max-connections"], "idle_timeout": self["idle-timeout"]}
+        shared = {} if self.place is None else {"tally": self.place.tally}
+        return {"max_connections": self["max-connections"], "idle_timeout": self["idle-timeout"], **shared}
+
+    @property
+    def supervises(self) -> bool:
+        """Whether this process serves nobody, and has workers that do."""
+        return self["workers"] > 1 and self.place is None
+
+    def make_service(
+        self, factory: BoundedFactory, *, datagrams: Callable[[], DatagramProtocol] | None = None
+    ) -> "CommandService":
+        """Give what serves `factory` on the endpoints, and `datagrams` on UDP beside them; or has workers do it."""
+        sockets: Any = self.reactor if self.place is None else self.place.sockets
+        return CommandService(
+            sockets,
+            self.endpoints,
+            factory,
+            grace=self["grace"],
+            datagrams=datagrams,
+            workers=self._make_workers() if self.supervises else None,
+            announces=self.place is None,
+        )
+
+    def _make_workers(self) -> Workers:
+        parent = getattr(self, "parent", None) or {}
+        # Of twist and of twistd; with the latter it isn't there unless it was given.
+        reactor = parent.get("reactorName") or parent.get("reactor") or "default"
+        words = [reactor, type(self).__module__, *self._words]
+        return Workers(self.reactor, self["workers"], "twisted_lab.tap.worker", words, directory=self._directory)
 
     def opt_listen(self, endpoint: str) -> None:
         """Listen on this Twisted endpoint: tcp:PORT (every interface), tls:DIR:PORT, unix:PATH, haproxy:tcp:PORT,
@@ -110,6 +160,8 @@ class ServiceOptions(usage.Options):
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """Read the command line; what is wrong with it is one sentence, where twistd would print its help."""
+        self._words = [*(options or ())]
+        self._directory = Path.cwd()  # twistd may yet go elsewhere: --rundir
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
@@ -126,7 +178,13 @@ class ServiceOptions(usage.Options):
 
         texts = self["listen"] or [f"tcp:{self.default_port}:interface=127.0.0.1"]
         self.reactor: Any = reactor
-        self.endpoints = [(text, _endpoint(reactor, text, self.make_endpoint)) for text in texts]
+        self.endpoints = [(text, self._endpoint(text)) for text in texts]
+
+    def _endpoint(self, text: str) -> IStreamServerEndpoint:
+        if self.place is None:
+            return _endpoint(self.reactor, text, self.make_endpoint)
+        # Which socket it is was settled where it was opened: what stands around it matters, if anything does.
+        return _endpoint(self.place.sockets, _SYSTEMD.sub(r"\1tcp:0", text), self.make_endpoint)
 
     def make_endpoint(self, reactor: Any, text: str) -> IStreamServerEndpoint:
         """Give what `text` means; it may raise what it likes, and a `usage.UsageError` is said as it is."""
@@ -135,7 +193,15 @@ class ServiceOptions(usage.Options):
 
 
 class CommandService(ListeningService):
-    """A `ListeningService` whose failure to listen ends the program with one sentence."""
+    """A `ListeningService` whose failure to listen, or to start workers, ends the program with one sentence."""
+
+    def startService(self) -> None:
+        """Start; the status is what a worker that couldn't start gave."""
+        try:
+            super().startService()
+        except WorkerError as error:
+            prefix = f"twistd {self.factory.name}: "
+            fail(error.status, prefix + str(error).replace(prefix, ""))  # the worker's own sentence has it too
 
     def _listen(self) -> None:
         """Listen; status 69 (EX_UNAVAILABLE) if that can't be."""

@@ -3,11 +3,11 @@
 from twisted.application.service import IService
 
 from shout.protocol import ShoutFactory
-from twisted_lab.tap.options import CommandService, ServiceOptions
+from twisted_lab.tap.options import ServiceOptions
 
 
 class Options(ServiceOptions):
-    """The command line: --listen, --max-connections, --idle-timeout and --grace, and our own --mark."""
+    """The command line: that of every service, and our own --mark."""
 
     distribution = "shout"
     name = "shout"
@@ -18,4 +18,4 @@ class Options(ServiceOptions):
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
     factory = ShoutFactory(options.reactor, options["mark"].encode(), **options.bounds)
-    return CommandService(options.reactor, options.endpoints, factory, grace=options["grace"])
+    return options.make_service(factory)
