@@ -12,7 +12,7 @@ acknowledgement of the first (Nagle's algorithm, RFC 896), which a peer may dela
 exception of the protocol's, drops with Twisted's own transports is dropped here too. And no error shows inside `write`.
 
 The bytes to send are in one of three places, and leave in this order: `dataBuffer` from `offset` on, what a send has
-left over; `_tempDataBuffer`, a list of pieces; or, instead of both, `_held`, the only write so far.
+left over; `_tempDataBuffer`, a list of pieces; or, instead of both, `held`, the only write so far.
 
 Bounds: those of Twisted's own transports. A streaming producer is paused while more than `bufferSize` bytes wait. A
 byte is copied at most once, when pieces are joined: of what a send leaves over only the offset changes
@@ -21,6 +21,7 @@ byte is copied at most once, when pieces are joined: of what a send leaves over 
 
 from collections import deque
 from collections.abc import Iterable
+from errno import EAGAIN, ENOBUFS
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 # What becomes of the bytes that wait.
 _NONE, _LISTED, _POLLED = range(3)  # there are none; the reactor sends them; epoll tells when the socket takes more
 _CLOSED = -1  # no room
+_FULL = {EAGAIN, ENOBUFS}
 
 
 class LogFrame:
@@ -75,9 +77,9 @@ class EagerStream(abstract.FileDescriptor):
     TLS: bool
     _aborting: bool
     _waiting = _NONE
-    _held: bytes | None = None
+    held: bytes | None = None
     #: The longest write that may be held without further questions.
-    _room = _CLOSED
+    room = _CLOSED
     #: A send has failed, and took the socket's error with it.
     _failed = False
 
@@ -93,7 +95,7 @@ class EagerStream(abstract.FileDescriptor):
         if not self.connected or self._writeDisconnected or self._aborting or not any(pieces):
             return
         self._spill()
-        self._room = _CLOSED
+        self.room = _CLOSED
         self._tempDataBuffer.extend(pieces)
         self._tempDataLen += sum(map(len, pieces))
         self._maybePauseProducer()
@@ -105,26 +107,29 @@ class EagerStream(abstract.FileDescriptor):
 
     def flush(self) -> None:
         """Send what was written; what the kernel doesn't take, and an error, wait for epoll. Runs no protocol's code."""
-        data = self._held
+        data = self.held
         if data is not None:
-            self._held = None
+            self.held = None
             try:
                 sent = self.socket.send(data)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                sent = 0
-                self._failed = True
-            if sent == len(data):
-                self._room = self.bufferSize
+            except OSError as error:
+                self.not_sent(data, 0, error)
             else:
-                self.dataBuffer = data
-                self.offset = sent
-                self._wait_for_epoll()
+                if sent == len(data):
+                    self.room = self.bufferSize
+                else:
+                    self.not_sent(data, sent)
         elif self._waiting == _LISTED:
             self._failed = self._send_some() is not None
             if self._waiting != _NONE or self._owes_resumption():
                 self._wait_for_epoll()
+
+    def not_sent(self, data: bytes, sent: int, error: OSError | None = None) -> None:
+        """Let what is left of `data` wait for epoll, which tells of an error as well."""
+        self._failed = error is not None and error.errno not in _FULL
+        self.dataBuffer = data
+        self.offset = sent
+        self._wait_for_epoll()
 
     def doWrite(self) -> BaseException | int | None:
         """Send what waits, for the socket takes more; then do what was put off until nothing would wait."""
@@ -144,7 +149,7 @@ class EagerStream(abstract.FileDescriptor):
             return self._postLoseConnection()
         if self._writeDisconnecting:
             self._writeDisconnected = True  # before the handler, which may call loseConnection
-            self._room = _CLOSED
+            self.room = _CLOSED
             self._closeWriteConnection()
         return None
 
@@ -152,7 +157,7 @@ class EagerStream(abstract.FileDescriptor):
         """Take a producer. One that pulls is asked for more when epoll says so, so each write must ask about it."""
         if not streaming:
             self._spill()
-            self._room = _CLOSED
+            self.room = _CLOSED
         abstract.FileDescriptor.registerProducer(self, producer, streaming)
 
     def abortConnection(self) -> None:
@@ -180,16 +185,18 @@ class EagerStream(abstract.FileDescriptor):
 
     def _spill(self) -> None:
         """Put what is held with the pieces that wait: something else joins it."""
-        if self._held is not None:
-            self._tempDataBuffer.append(self._held)
-            self._tempDataLen = len(self._held)
-            self._held = None
+        if self.held is not None:
+            self._tempDataBuffer.append(self.held)
+            self._tempDataLen = len(self.held)
+            self.held = None
             self._waiting = _LISTED
+            if self.reactor.reading is self:
+                self.reactor.unsent.append(self)
 
     def _drop(self) -> None:
-        self._room = _CLOSED
+        self.room = _CLOSED
         self._waiting = _NONE
-        self._held = None
+        self.held = None
         self.dataBuffer = b""
         self.offset = 0
         self._tempDataBuffer = []
@@ -210,7 +217,7 @@ class EagerStream(abstract.FileDescriptor):
             if not self._tempDataLen:
                 self._waiting = _NONE
                 if not (self.TLS or self._writeDisconnected or self._owes_resumption()):
-                    self._room = self.bufferSize
+                    self.room = self.bufferSize
         return None
 
     def _join(self) -> None:
@@ -235,15 +242,17 @@ class EagerConnection(EagerStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.log_frame: LogFrame | None = LogFrame(self)
+        self.bufferSize = self.bufferSize  # is found faster on the instance
         super().__init__(*args, **kwargs)
 
     def write(self, data: bytes) -> None:
         """Send `data` when this callback is over; inside TLS, if that was started."""
-        if type(data) is bytes and 0 < len(data) <= self._room:
+        if type(data) is bytes and 0 < len(data) <= self.room:
             # The common case: all there is to send. Each line here counts.
-            self._room = _CLOSED
-            self._held = data
-            self.reactor.unsent.append(self)
+            self.room = _CLOSED
+            self.held = data
+            if self.reactor.reading is not self:
+                self.reactor.unsent.append(self)
         elif not self.TLS:
             EagerStream.writeSequence(self, (data,))
         elif self.connected:
@@ -266,7 +275,7 @@ class EagerConnection(EagerStream):
     def startTLS(self, ctx: object, normal: bool = True) -> None:  # noqa: FBT001, FBT002
         """Start TLS after what was written; from then on writes go through it."""
         self._spill()
-        self._room = _CLOSED
+        self.room = _CLOSED
         startTLS(self, ctx, normal, EagerStream)
 
     def doRead(self) -> BaseException | None:
@@ -318,7 +327,7 @@ class UNIXConnection(EagerConnection):
     def sendFileDescriptor(self, fileno: int) -> None:
         """Send a descriptor with the next byte."""
         self._spill()
-        self._room = _CLOSED
+        self.room = _CLOSED
         super().sendFileDescriptor(fileno)  # type: ignore[misc]  # unix.Server and unix.Client have it
 
     def _isSendBufferFull(self) -> bool:
