@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python import context, log
 
 from twisted_lab.net import eager_transport as transports
+from twisted_lab.net.eager_stream import EagerStream
 
 _MAIN_LOOP = Logger().failureHandler("Unexpected error in main loop")
 #: Events that are fetched at one time, at most: what comes in meanwhile waits no longer than these take.
@@ -26,9 +27,9 @@ class EagerReactor(EPollReactor):
 
     def __init__(self) -> None:
         #: Connections that were written to in the callback that runs now, but for `reading`.
-        self.unsent: list[transports.EagerStream] = []
+        self.unsent: list[EagerStream] = []
         #: The connection whose protocol runs now, because bytes have come.
-        self.reading: transports.EagerStream | None = None
+        self.reading: EagerStream | None = None
         self._streams: dict[int, transports.EagerConnection] = {}
         super().__init__()
 
@@ -41,7 +42,7 @@ class EagerReactor(EPollReactor):
                     timeout = self.timeout()
                     self.doIteration(timeout if self.running else 0)
 
-    def doPoll(self, timeout: float | None) -> None:
+    def doPoll(self, timeout: float | None) -> None:  # noqa: C901, PLR0912  # a call costs as much as a send does here
         """
         Wait for events at most `timeout` seconds, for ever if None, and dispatch them.
 
@@ -147,7 +148,9 @@ class EagerReactor(EPollReactor):
         listening.startListening()
         return listening
 
-    def connectUNIX(self, address: Any, factory: Any, timeout: float = 30, checkPID: int = 0) -> transports.UNIXConnector:
+    def connectUNIX(
+        self, address: Any, factory: Any, timeout: float = 30, checkPID: int = 0
+    ) -> transports.UNIXConnector:
         """Connect; see `IReactorUNIX`."""
         connector = transports.UNIXConnector(address, factory, timeout, self, checkPID)
         connector.connect()
