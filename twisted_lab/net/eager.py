@@ -8,16 +8,15 @@ UDP, processes, threads, timers and all else are inherited.
 from socket import AF_UNIX
 from typing import Any
 
+from twisted.internet.base import _log, _topHandler
 from twisted.internet.epollreactor import EPOLLIN, EPollReactor
 from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.main import installReactor
-from twisted.logger import Logger
 from twisted.python import context, log
 
 from twisted_lab.net import eager_transport as transports
 from twisted_lab.net.eager_stream import EagerStream
 
-_MAIN_LOOP = Logger().failureHandler("Unexpected error in main loop")
 #: Events that are fetched at one time, at most: what comes in meanwhile waits no longer than these take.
 _BATCH = 512
 
@@ -36,11 +35,12 @@ class EagerReactor(EPollReactor):
     def mainLoop(self) -> None:
         """Run timed calls and wait for events, in turn, until stopped; an error that nobody else handled is logged."""
         while self._started:
-            with _MAIN_LOOP:
+            with _topHandler:
                 while self._started:
                     self.runUntilCurrent()
                     timeout = self.timeout()
                     self.doIteration(timeout if self.running else 0)
+        _log.info("Main loop terminated.")
 
     def doPoll(self, timeout: float | None) -> None:  # noqa: C901, PLR0912  # a call costs as much as a send does here
         """
@@ -119,12 +119,9 @@ class EagerReactor(EPollReactor):
 
     def removeReader(self, reader: Any) -> None:
         """Don't tell it any longer."""
-        super().removeReader(reader)
         if isinstance(reader, transports.EagerConnection):
-            fd = reader.fileno()
-            if fd == -1:  # closed, maybe by someone else
-                fd = next((number for number, stream in self._streams.items() if stream is reader), -1)
-            self._streams.pop(fd, None)
+            self._streams.pop(reader.fileno(), None)
+        super().removeReader(reader)
 
     def listenTCP(self, port: Any, factory: Any, backlog: int = 50, interface: str = "") -> transports.Port:
         """Listen; see `IReactorTCP`."""

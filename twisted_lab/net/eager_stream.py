@@ -213,4 +213,5 @@ class EagerStream(abstract.FileDescriptor):
                 pieces.append(queue.popleft())
                 size += len(pieces[-1])
             self._tempDataLen -= sum(map(len, pieces))
-        self.dataBuffer = b"".join([self.dataBuffer, *pieces])
+        # A single piece is not copied.
+        self.dataBuffer = b"".join([self.dataBuffer, *pieces] if self.dataBuffer else pieces)
