@@ -14,6 +14,7 @@ from twisted.internet.protocol import ClientFactory, connectionDone
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python import log
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from tests.net.reactors import Noting, NotingFactory, ReactorTestCase, noise
@@ -132,6 +133,22 @@ class DispatchTests(ReactorTestCase):
             return [event["log_system"] for event in self.events]
 
         self.assertEqual(self.both(scenario), [["Noting,0,127.0.0.1"] * 3 + ["-"]] * 2)
+
+    def test_log_in_a_thread_names_the_connection(self) -> None:
+        """What is logged in a thread that a protocol started names its connection too."""
+        pool = ThreadPool(1, 1)
+        pool.start()
+        self.addCleanup(pool.stop)
+
+        def scenario() -> object:
+            server, client = self.pair()
+            server.received = lambda _: pool.callInThread(log.msg, "in a thread")
+            self.events.clear()
+            client.send(b"1")
+            self.spin(self.events.__len__)
+            return [event["log_system"] for event in self.events]
+
+        self.assertEqual(self.both(scenario), [["Noting,0,127.0.0.1"]] * 2)
 
     def test_one_closes_another(self) -> None:
         """A connection whose bytes are there already isn't read any longer when another's protocol has ended it."""

@@ -366,7 +366,7 @@ class ClosingTests(ReactorTestCase):
         self.assertEqual(self.both(scenario), [["ConnectionDone"]] * 2)
 
     def test_error_of_a_send_shows_later(self) -> None:
-        """A write to a peer that has reset the connection returns; it is lost later, for the reason that Twisted gives."""
+        """A write to a peer that has reset the connection returns; it is lost later, for the same reason."""
         for resets in (1, 2):
 
             def scenario(resets: int = resets) -> object:

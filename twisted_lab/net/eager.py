@@ -17,8 +17,8 @@ from twisted.python import context, log
 from twisted_lab.net import eager_transport as transports
 from twisted_lab.net.eager_stream import EagerStream
 
-#: Events that are fetched at one time, at most: what comes in meanwhile waits no longer than these take.
-_BATCH = 512
+#: Events that are fetched at one time, at most. So few fit a cache, and don't set off the garbage collector.
+_BATCH = 64
 
 
 class EagerReactor(EPollReactor):

@@ -41,7 +41,10 @@ class EagerConnection(EagerStream):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.log_frame: LogFrame | None = LogFrame(self)
-        self.bufferSize = self.bufferSize  # is found faster on the instance
+        # What an event needs stands together in memory, if it is set first and on the instance.
+        self.bufferSize = self.bufferSize
+        self.held = None
+        self.room = CLOSED
         super().__init__(*args, **kwargs)
 
     def write(self, data: bytes) -> None:
