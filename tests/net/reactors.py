@@ -99,7 +99,11 @@ class ReactorTestCase(SynchronousTestCase):
             self.reactor.iterate(0.001)
 
     def pair(self, make: Callable[[], Noting] = Noting, *, buffer: int = 0) -> tuple[Noting, socket.socket]:
-        """Give a served connection's protocol, and a client's socket, its receive buffer `buffer` bytes if not 0."""
+        """
+        Give a served connection's protocol, and a client's socket, its receive buffer `buffer` bytes if not 0.
+
+        They have exchanged a byte: the first write of a connection goes another way than those after it.
+        """
         factory = NotingFactory(make)
         port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
         client = socket.socket()
@@ -109,6 +113,8 @@ class ReactorTestCase(SynchronousTestCase):
         client.connect(("127.0.0.1", port.getHost().port))
         client.setblocking(False)
         self.spin(lambda: factory.made and factory.made[0].connected)
+        factory.made[0].wire.write(b".")
+        self.assertEqual(self.read(client, 1), b".")
         return factory.made[0], client
 
     def read(self, client: socket.socket, count: int, piece: int = 2**16) -> bytes:

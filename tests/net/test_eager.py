@@ -161,6 +161,20 @@ class DispatchTests(ReactorTestCase):
         self.turn()
         self.assertIn(first.happened + second.happened, [[5, "ConnectionAborted"], ["ConnectionAborted", 6]])
 
+    def test_one_pauses_another(self) -> None:
+        """A connection that is paused while its bytes are there already isn't read until it is resumed."""
+        (first, one), (second, two) = self.pair(), self.pair()
+        first.received = lambda _: second.wire.pauseProducing()
+        second.received = lambda _: first.wire.pauseProducing()
+        one.send(b"1")
+        two.send(b"2")
+        self.turn()
+        self.assertEqual(first.happened + second.happened, [1])
+        first.wire.resumeProducing()
+        second.wire.resumeProducing()
+        self.turn()
+        self.assertEqual(first.happened + second.happened, [1, 1])
+
     def test_paused_reading(self) -> None:
         """A connection that is paused isn't read; when it is resumed nothing is missing."""
         server, client = self.pair()

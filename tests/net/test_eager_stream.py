@@ -133,6 +133,30 @@ class SendingTests(ReactorTestCase):
             self.spin(server.happened.__len__)
             self.assertEqual(server.happened, ["ConnectionDone"])
 
+    def test_order_with_a_reader_that_nearly_keeps_up(self) -> None:
+        """Writes that the kernel takes in part, with others after them, arrive whole and in order."""
+        dice = random.Random(5)  # noqa: S311
+        pieces = noise(2, [dice.randrange(1, 2**16) for _ in range(1500)])
+        server, client = self.pair(buffer=SLOW)
+        got = bytearray()
+        for number, piece in enumerate(pieces):
+            server.wire.write(piece)
+            if number % 7 < 5:
+                self.turn(1)
+            waiting = sum(map(len, pieces[: number + 1])) - len(got)
+            if waiting > 6 * 10**6:
+                got += self.read(client, dice.randrange(1, waiting))
+        server.wire.loseConnection()
+        got += self.read(client, 10**9)
+        self.assertTrue(got == b"".join(pieces))
+
+    def test_large_and_small_writes_of_one_callback(self) -> None:
+        """A small write goes out after a large one before it."""
+        server, client = self.pair()
+        server.wire.write(b"a" * 70_000)
+        server.wire.write(b"b")
+        self.assertEqual(self.read(client, 70_001), b"a" * 70_000 + b"b")
+
     def test_left_over_bytes_are_not_copied(self) -> None:
         """While 64 MiB go out bit by bit they stay the object that was written; pieces are joined as they go."""
         server, client = self.pair(buffer=SLOW)
@@ -308,6 +332,16 @@ class ClosingTests(ReactorTestCase):
         stock, ours = self.both(scenario)
         self.assertEqual(stock, ours)
         self.assertEqual(ours, (b"last", ["write lost", 10, "read lost", "ConnectionDone"]))
+
+    def test_peer_shuts_its_side_first(self) -> None:
+        """The protocol is told so, and may go on writing."""
+        server, client = self.pair(HalfClosing)
+        client.shutdown(socket.SHUT_WR)
+        self.spin(server.happened.__len__)
+        self.assertEqual(server.happened, ["read lost"])
+        server.wire.write(b"still here")
+        server.wire.loseConnection()
+        self.assertEqual(self.read(client, 100), b"still here")
 
     def test_peer_that_shuts_its_side_gets_the_rest(self) -> None:
         """After the peer's half-close a long answer still goes out whole."""
