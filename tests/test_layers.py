@@ -121,6 +121,7 @@ class LayerTests(SynchronousTestCase):
 STANDARD = {
     "collections",
     "dataclasses",
+    "errno",
     "fcntl",
     "io",
     "json",
