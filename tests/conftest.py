@@ -16,8 +16,12 @@ reactor: Any = _reactor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run TestCases first: trial's reactor checks fail in them once pytest-twisted has run the reactor."""
-    items.sort(key=lambda item: not isinstance(item, TestCaseFunction))
+    """
+    Run TestCases first: trial's reactor checks fail in them once pytest-twisted has run the reactor.
+
+    After them what has a time limit of its own: it takes longest, and several workers shouldn't wait for it in the end.
+    """
+    items.sort(key=lambda item: (not isinstance(item, TestCaseFunction), not item.get_closest_marker("timeout")))
 
 
 @pytest.fixture(autouse=True)
