@@ -48,9 +48,10 @@ class Echo(BoundedConnection):
         self.bytes_in += len(data)
         if self.closing:
             return
-        reply = self.factory.prefix + data
-        self.bytes_out += len(reply)
-        self.transport.write(reply)
+        if prefix := self.factory.prefix:
+            data = prefix + data
+        self.bytes_out += len(data)
+        self.transport.write(data)
 
 
 class EchoFactory(BoundedFactory):

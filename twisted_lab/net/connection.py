@@ -56,6 +56,9 @@ class BoundedConnection(Protocol):
         """Enter the factory's books, and read no more than the peer does."""
         super().connectionMade()  # type: ignore[no-untyped-call]
         self.started = self.factory.clock.seconds()
+        # On the instance, where each read finds them faster.
+        self.bytes_in = self.bytes_out = 0
+        self.closing = False
         self.factory.opened(self)
         self.register_backpressure()
         self._see_half_close(self.transport)

@@ -5,71 +5,123 @@ It is Twisted's epoll reactor, with other stream transports (`twisted_lab.net.ea
 UDP, processes, threads, timers and all else are inherited.
 """
 
-from select import EPOLLIN
 from socket import AF_UNIX
 from typing import Any
 
-from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.base import _log, _topHandler
+from twisted.internet.epollreactor import EPOLLIN, EPollReactor
 from twisted.internet.error import UnsupportedAddressFamily
 from twisted.internet.main import installReactor
 from twisted.python import context, log
 
 from twisted_lab.net import eager_transport as transports
+from twisted_lab.net.eager_stream import EagerStream
 
-#: Events that are fetched at one time, at most: what comes in meanwhile waits no longer than these take.
-_BATCH = 512
+#: Events that are fetched at one time, at most. So few fit a cache, and don't set off the garbage collector.
+_BATCH = 64
 
 
 class EagerReactor(EPollReactor):
     """Twisted's epoll reactor, whose streams send when the callback that wrote is over."""
 
     def __init__(self) -> None:
-        #: Connections that were written to in the callback that runs now.
-        self.unsent: list[transports.EagerStream] = []
+        #: Connections that were written to in the callback that runs now, but for `reading`.
+        self.unsent: list[EagerStream] = []
+        #: The connection whose protocol runs now, because bytes have come.
+        self.reading: EagerStream | None = None
+        self._streams: dict[int, transports.EagerConnection] = {}
         super().__init__()
 
-    def doPoll(self, timeout: float | None) -> None:
+    def mainLoop(self) -> None:
+        """Run timed calls and wait for events, in turn, until stopped; an error that nobody else handled is logged."""
+        while self._started:
+            with _topHandler:
+                while self._started:
+                    self.runUntilCurrent()
+                    timeout = self.timeout()
+                    self.doIteration(timeout if self.running else 0)
+        _log.info("Main loop terminated.")
+
+    def doPoll(self, timeout: float | None) -> None:  # noqa: C901, PLR0912  # a call costs as much as a send does here
         """
         Wait for events at most `timeout` seconds, for ever if None, and dispatch them.
 
-        All waiting and dispatching is here: a compiled core would take the place of this method.
+        All waiting and dispatching is here: a compiled core would take the place of this method. Each line counts
+        that is between `recv` and `send`.
         """
+        if self.reading is not None:  # its protocol runs the reactor from within
+            self.unsent.append(self.reading)
+            self.reading = None
         unsent = self.unsent
         if unsent:  # what timers and calls from threads wrote
             self._flush()
-        selectables = self._selectables
-        events = self._poller.poll(timeout, min(len(selectables), _BATCH))
+        streams = self._streams
         frames: list[Any] = context.theContextTracker.currentContext().contexts
+        events = self._poller.poll(timeout, _BATCH)
         frames.append({})
         try:
             for fd, event in events:
-                selectable = selectables.get(fd)
-                if selectable is None:  # closed by one before it
-                    continue
-                frame = getattr(selectable, "log_frame", None)
-                if event != EPOLLIN or frame is None:
-                    log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
+                stream = streams.get(fd)
+                if stream is None or event != EPOLLIN:
+                    self._dispatch(fd, event)
                 else:
-                    frames[-1] = frame
+                    self.reading = stream
+                    frames[-1] = stream.log_frame
                     try:
-                        why = selectable.doRead()
-                    except BaseException as error:  # noqa: BLE001  # as in Twisted it is logged, and ends the connection
+                        why = stream.doRead()
+                    except BaseException as error:  # noqa: BLE001  # as in Twisted it's logged, and ends the connection
                         log.err()
-                        log.callWithLogger(selectable, self._disconnectSelectable, selectable, error, False)
+                        self._lose(stream, error, in_read=False)
                     else:
                         if why is not None:
-                            log.callWithLogger(selectable, self._disconnectSelectable, selectable, why, True)
+                            self._lose(stream, why, in_read=True)
+                        elif (data := stream.held) is not None:
+                            # What `flush` does, without the call.
+                            stream.held = None
+                            try:
+                                sent = stream.socket.send(data)
+                            except OSError as error:
+                                stream.not_sent(data, 0, error)
+                            else:
+                                if sent == len(data):
+                                    stream.room = stream.bufferSize
+                                else:
+                                    stream.not_sent(data, sent)
                 if unsent:
                     self._flush()
         finally:
+            self.reading = None
             frames.pop()
 
     doIteration = doPoll
 
+    def _dispatch(self, fd: int, event: int) -> None:
+        """Do what is to be done for anything but bytes that a stream can read, as Twisted's reactor does."""
+        self.reading = None
+        selectable = self._selectables.get(fd)
+        if selectable is not None:  # not closed meanwhile
+            log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
+
+    def _lose(self, stream: transports.EagerConnection, why: BaseException, *, in_read: bool) -> None:
+        self.reading = None
+        log.callWithLogger(stream, self._disconnectSelectable, stream, why, in_read)
+
     def _flush(self) -> None:
-        for connection in self.unsent:
-            connection.flush()
+        for stream in self.unsent:
+            stream.flush()
         self.unsent.clear()
+
+    def addReader(self, reader: Any) -> None:
+        """Tell `reader` when there are bytes to read. A client that only connects yet isn't read from."""
+        super().addReader(reader)
+        if isinstance(reader, transports.EagerConnection) and reader.protocol is not None:
+            self._streams[reader.fileno()] = reader
+
+    def removeReader(self, reader: Any) -> None:
+        """Don't tell it any longer."""
+        if isinstance(reader, transports.EagerConnection):
+            self._streams.pop(reader.fileno(), None)
+        super().removeReader(reader)
 
     def listenTCP(self, port: Any, factory: Any, backlog: int = 50, interface: str = "") -> transports.Port:
         """Listen; see `IReactorTCP`."""
@@ -93,7 +145,9 @@ class EagerReactor(EPollReactor):
         listening.startListening()
         return listening
 
-    def connectUNIX(self, address: Any, factory: Any, timeout: float = 30, checkPID: int = 0) -> transports.UNIXConnector:
+    def connectUNIX(
+        self, address: Any, factory: Any, timeout: float = 30, checkPID: int = 0
+    ) -> transports.UNIXConnector:
         """Connect; see `IReactorUNIX`."""
         connector = transports.UNIXConnector(address, factory, timeout, self, checkPID)
         connector.connect()

@@ -1,42 +1,16 @@
-"""
-The stream transports of the eager reactor: what a callback writes goes out as soon as that callback is over.
+"""The transports of the eager reactor, TCP and UNIX, of both sides: they read here, and write as `EagerStream` does."""
 
-Twisted's own transports queue it, ask epoll to be told when the socket takes bytes, are told so in the reactor's next
-turn, send, and ask epoll not to be told any longer: three system calls and a turn for a send that nearly always could
-have been done at once. Here the reactor keeps a list of the connections that were written to, and sends for each of
-them when the callback is over. Only what the kernel doesn't take waits for epoll.
-
-It isn't sent inside `write` itself, for three reasons. All writes of one callback leave in one send, as they do with
-Twisted's own transports: else a header and its body would be two packets, and the second of them would wait for the
-acknowledgement of the first (Nagle's algorithm, RFC 896), which a peer may delay by 40 ms. What an abort, or an
-exception of the protocol's, drops with Twisted's own transports is dropped here too. And no error shows inside `write`.
-
-The bytes to send are in one of three places, and leave in this order: `dataBuffer` from `offset` on, what a send has
-left over; `_tempDataBuffer`, a list of pieces; or, instead of both, `_held`, the only write so far.
-
-Bounds: those of Twisted's own transports. A streaming producer is paused while more than `bufferSize` bytes wait. A
-byte is copied at most once, when pieces are joined: of what a send leaves over only the offset changes
-(https://github.com/twisted/twisted/issues/12742).
-"""
-
-from collections import deque
 from collections.abc import Iterable
-from socket import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet import abstract, tcp, unix
 from twisted.internet._newtls import startTLS
-from twisted.internet.interfaces import IProducer, IProtocol
+from twisted.internet.interfaces import IProducer
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import context, log
 from twisted.python.failure import Failure
 
-if TYPE_CHECKING:
-    from twisted_lab.net.eager import EagerReactor
-
-# What becomes of the bytes that wait.
-_NONE, _LISTED, _POLLED = range(3)  # there are none; the reactor sends them; epoll tells when the socket takes more
-_CLOSED = -1  # no room
+from twisted_lab.net.eager_stream import CLOSED, EagerStream
 
 
 class LogFrame:
@@ -62,188 +36,25 @@ class LogFrame:
         return {**context.defaultContextDict[log.ILogContext], "system": system}
 
 
-class EagerStream(abstract.FileDescriptor):
-    """
-    The sending side, and what TLS writes to when a connection has started it.
-
-    It goes before one of Twisted's transport classes, which do all else.
-    """
-
-    reactor: "EagerReactor"
-    protocol: IProtocol
-    socket: socket
-    TLS: bool
-    _aborting: bool
-    _waiting = _NONE
-    _held: bytes | None = None
-    #: The longest write that may be held without further questions.
-    _room = _CLOSED
-    #: A send has failed, and took the socket's error with it.
-    _failed = False
-
-    def write(self, data: bytes) -> None:
-        """Send `data` when this callback is over, after what waits already."""
-        EagerStream.writeSequence(self, (data,))
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Send the pieces likewise."""
-        pieces = [*iovec]
-        for piece in pieces:
-            abstract._dataMustBeBytes(piece)  # noqa: SLF001  # its message is what programs know
-        if not self.connected or self._writeDisconnected or self._aborting or not any(pieces):
-            return
-        self._spill()
-        self._room = _CLOSED
-        self._tempDataBuffer.extend(pieces)
-        self._tempDataLen += sum(map(len, pieces))
-        self._maybePauseProducer()
-        if self._owes_resumption():
-            self._wait_for_epoll()
-        elif self._waiting == _NONE:
-            self._waiting = _LISTED
-            self.reactor.unsent.append(self)
-
-    def flush(self) -> None:
-        """Send what was written; what the kernel doesn't take, and an error, wait for epoll. Runs no protocol's code."""
-        data = self._held
-        if data is not None:
-            self._held = None
-            try:
-                sent = self.socket.send(data)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                sent = 0
-                self._failed = True
-            if sent == len(data):
-                self._room = self.bufferSize
-            else:
-                self.dataBuffer = data
-                self.offset = sent
-                self._wait_for_epoll()
-        elif self._waiting == _LISTED:
-            self._failed = self._send_some() is not None
-            if self._waiting != _NONE or self._owes_resumption():
-                self._wait_for_epoll()
-
-    def doWrite(self) -> BaseException | int | None:
-        """Send what waits, for the socket takes more; then do what was put off until nothing would wait."""
-        self._spill()
-        error = self._send_some()
-        if error is not None or self._waiting != _NONE:
-            return error
-        if self._owes_resumption():
-            self.producerPaused = False
-            self.producer.resumeProducing()  # type: ignore[union-attr]  # there is one, for it is owed something
-            # Most producers write again at once: then epoll needn't be told twice.
-            if self.connected and not self._aborting and self._waiting != _POLLED and not self._is_closing():
-                self.stopWriting()
-            return None
-        self.stopWriting()
-        if self.disconnecting:
-            return self._postLoseConnection()
-        if self._writeDisconnecting:
-            self._writeDisconnected = True  # before the handler, which may call loseConnection
-            self._room = _CLOSED
-            self._closeWriteConnection()
-        return None
-
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:  # noqa: FBT001  # Twisted's signature
-        """Take a producer. One that pulls is asked for more when epoll says so, so each write must ask about it."""
-        if not streaming:
-            self._spill()
-            self._room = _CLOSED
-        abstract.FileDescriptor.registerProducer(self, producer, streaming)
-
-    def abortConnection(self) -> None:
-        """Drop what waits, and close."""
-        self._drop()
-        super().abortConnection()  # type: ignore[misc]  # tcp.Connection has it
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Drop what waits."""
-        self._drop()
-        super().connectionLost(reason)
-
-    def _isSendBufferFull(self) -> bool:
-        return len(self.dataBuffer) - self.offset + self._tempDataLen > self.bufferSize
-
-    def _owes_resumption(self) -> bool:
-        return self.producer is not None and (self.producerPaused or not self.streamingProducer)
-
-    def _is_closing(self) -> bool:
-        return bool(self.disconnecting) or (self._writeDisconnecting and not self._writeDisconnected)
-
-    def _wait_for_epoll(self) -> None:
-        self._waiting = _POLLED
-        self.startWriting()
-
-    def _spill(self) -> None:
-        """Put what is held with the pieces that wait: something else joins it."""
-        if self._held is not None:
-            self._tempDataBuffer.append(self._held)
-            self._tempDataLen = len(self._held)
-            self._held = None
-            self._waiting = _LISTED
-
-    def _drop(self) -> None:
-        self._room = _CLOSED
-        self._waiting = _NONE
-        self._held = None
-        self.dataBuffer = b""
-        self.offset = 0
-        self._tempDataBuffer = []
-        self._tempDataLen = 0
-
-    def _send_some(self) -> BaseException | int | None:
-        """Send as much as the kernel takes, and give an error if there was one; note it if nothing waits any longer."""
-        if self._tempDataLen and not self.offset and len(self.dataBuffer) < self.SEND_LIMIT:
-            self._join()
-        data: Any = memoryview(self.dataBuffer)[self.offset :] if self.offset else self.dataBuffer
-        sent = self.writeSomeData(data)
-        if isinstance(sent, BaseException) or sent < 0:
-            return sent
-        self.offset += sent
-        if self.offset == len(self.dataBuffer):
-            self.dataBuffer = b""
-            self.offset = 0
-            if not self._tempDataLen:
-                self._waiting = _NONE
-                if not (self.TLS or self._writeDisconnected or self._owes_resumption()):
-                    self._room = self.bufferSize
-        return None
-
-    def _join(self) -> None:
-        """Make one buffer of pieces, about `SEND_LIMIT` bytes long."""
-        size = len(self.dataBuffer)
-        if size + self._tempDataLen <= self.SEND_LIMIT:
-            pieces, self._tempDataBuffer, self._tempDataLen = self._tempDataBuffer, [], 0
-        else:
-            queue: Any = self._tempDataBuffer
-            if isinstance(queue, list):
-                queue = self._tempDataBuffer = deque(queue)  # type: ignore[assignment]  # for its append and extend
-            pieces = []
-            while queue and size < self.SEND_LIMIT:
-                pieces.append(queue.popleft())
-                size += len(pieces[-1])
-            self._tempDataLen -= sum(map(len, pieces))
-        self.dataBuffer = b"".join([self.dataBuffer, *pieces])
-
-
 class EagerConnection(EagerStream):
     """A connection's transport as its protocol sees it, with TLS or without."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.log_frame: LogFrame | None = LogFrame(self)
+        # What an event needs stands together in memory, if it is set first and on the instance.
+        self.bufferSize = self.bufferSize
+        self.held = None
+        self.room = CLOSED
         super().__init__(*args, **kwargs)
 
     def write(self, data: bytes) -> None:
         """Send `data` when this callback is over; inside TLS, if that was started."""
-        if type(data) is bytes and 0 < len(data) <= self._room:
+        if type(data) is bytes and 0 < len(data) <= self.room:
             # The common case: all there is to send. Each line here counts.
-            self._room = _CLOSED
-            self._held = data
-            self.reactor.unsent.append(self)
+            self.room = CLOSED
+            self.held = data
+            if self.reactor.reading is not self:
+                self.reactor.unsent.append(self)
         elif not self.TLS:
             EagerStream.writeSequence(self, (data,))
         elif self.connected:
@@ -265,12 +76,12 @@ class EagerConnection(EagerStream):
 
     def startTLS(self, ctx: object, normal: bool = True) -> None:  # noqa: FBT001, FBT002
         """Start TLS after what was written; from then on writes go through it."""
-        self._spill()
-        self._room = _CLOSED
+        self.spill()
+        self.room = CLOSED
         startTLS(self, ctx, normal, EagerStream)
 
     def doRead(self) -> BaseException | None:
-        """Deliver what has come, at most `bufferSize` bytes: over 64 KiB the C library would map memory at each read."""
+        """Deliver what has come, at most `bufferSize` bytes; over 64 KiB, memory would be mapped at each read."""
         try:
             data = self.socket.recv(self.bufferSize)
         except BlockingIOError:
@@ -281,7 +92,7 @@ class EagerConnection(EagerStream):
             self.protocol.dataReceived(data)
             return None
         # A send that failed has taken the error that recv would have given.
-        return CONNECTION_LOST if self._failed else CONNECTION_DONE
+        return CONNECTION_LOST if self.failed else CONNECTION_DONE
 
     def connectionLost(self, reason: Failure) -> None:
         """Drop what waits, and what would keep this object alive."""
@@ -289,11 +100,11 @@ class EagerConnection(EagerStream):
         super().connectionLost(reason)
 
 
-class Server(EagerConnection, tcp.Server):
+class Server(EagerConnection, tcp.Server):  # type: ignore[misc]  # abortConnection replaces methods
     """A TCP connection that was accepted."""
 
 
-class Client(EagerConnection, tcp.Client):
+class Client(EagerConnection, tcp.Client):  # type: ignore[misc]
     """A TCP connection that was asked for."""
 
 
@@ -313,23 +124,29 @@ class Connector(tcp.Connector):
 class UNIXConnection(EagerConnection):
     """A UNIX connection's transport: descriptors may go with the bytes."""
 
-    doRead = unix.Server.doRead  # that of both sides
+    _sendmsgQueue: list[int]
+    _fileDescriptorBufferSize: int
+
+    def doRead(self) -> BaseException | None:
+        """Deliver what has come, descriptors as well."""
+        why: BaseException | None = unix.Server.doRead(self)  # type: ignore[arg-type]  # the client's is the same
+        return CONNECTION_LOST if why is CONNECTION_DONE and self.failed else why
 
     def sendFileDescriptor(self, fileno: int) -> None:
         """Send a descriptor with the next byte."""
-        self._spill()
-        self._room = _CLOSED
+        self.spill()
+        self.room = CLOSED
         super().sendFileDescriptor(fileno)  # type: ignore[misc]  # unix.Server and unix.Client have it
 
     def _isSendBufferFull(self) -> bool:
         return len(self._sendmsgQueue) > self._fileDescriptorBufferSize or super()._isSendBufferFull()
 
 
-class UNIXServer(UNIXConnection, unix.Server):
+class UNIXServer(UNIXConnection, unix.Server):  # type: ignore[misc]
     """A UNIX connection that was accepted."""
 
 
-class UNIXClient(UNIXConnection, unix.Client):
+class UNIXClient(UNIXConnection, unix.Client):  # type: ignore[misc]
     """A UNIX connection that was asked for."""
 
 
@@ -342,5 +159,5 @@ class UNIXPort(unix.Port):
 class UNIXConnector(unix.Connector):
     """Who asks for a UNIX connection."""
 
-    def _makeTransport(self) -> UNIXClient:
+    def _makeTransport(self) -> Any:
         return UNIXClient(self.address, self, self.reactor, self.checkPID)
