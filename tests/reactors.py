@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-import pytest_twisted
+import pytest_twisted  # type: ignore[import-untyped]
 from twisted.application.reactors import getReactorTypes, installReactor
 
 EVERY_PROCESS = Path(__file__).parent / "every_process"

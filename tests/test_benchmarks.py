@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.processes import command
 
 ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 
 def run(name: str, result: Path, *options: str) -> dict[str, Any]:

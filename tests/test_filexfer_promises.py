@@ -25,13 +25,7 @@ MIB = 2**20
 BIG = 256 * MIB
 #: Bytes on the wire that aren't content: hello, requests, replies, and what a kill left in the sockets' buffers.
 OVERHEAD = 64 * 1024
-
-
-@pytest.fixture(autouse=True)
-def _uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave coverage out of the processes: they move gigabytes here, and are counted elsewhere."""
-    kept = {name: value for name, value in processes.ENVIRONMENT.items() if not name.startswith("COV")}
-    monkeypatch.setattr(processes, "ENVIRONMENT", kept)
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 
 def make_file(path: Path, size: int, seed: int = 0) -> str:
