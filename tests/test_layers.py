@@ -114,6 +114,7 @@ class LayerTests(SynchronousTestCase):
 STANDARD = {
     "collections",
     "dataclasses",
+    "errno",
     "fcntl",
     "io",
     "json",

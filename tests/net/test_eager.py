@@ -170,6 +170,7 @@ class DispatchTests(ReactorTestCase):
         two.send(b"2")
         self.turn()
         self.assertEqual(first.happened + second.happened, [1])
+        first.received = second.received = lambda _: None
         first.wire.resumeProducing()
         second.wire.resumeProducing()
         self.turn()

@@ -33,6 +33,14 @@ class Watched:
         return getattr(self.watched, name)
 
 
+class Sipping(Watched):
+    """A socket that takes at most 1000 bytes at a time."""
+
+    def send(self, data: bytes) -> int:
+        """Take them."""
+        return super().send(data[:1000])
+
+
 @implementer(IHalfCloseableProtocol)
 class HalfClosing(Noting):
     """Notes half-closes too."""
@@ -179,6 +187,19 @@ class SendingTests(ReactorTestCase):
             longest = max(longest, len(server.wire.dataBuffer))
             self.assertEqual(len(self.read(client, 10**6)), 10**6)
         self.assertLess(longest, server.wire.SEND_LIMIT + 1000)
+
+    def test_left_over_bytes_are_not_joined_again(self) -> None:
+        """Writes that come while a buffer goes out in small sends don't have it copied."""
+        server, client = self.pair()
+        server.wire.socket = Sipping(server.wire.socket)
+        server.wire.write(b"a" * 50_000)
+        self.turn(1)
+        buffer = server.wire.dataBuffer
+        for _ in range(20):
+            server.wire.write(b"b")
+            self.turn(1)
+            self.assertIs(server.wire.dataBuffer, buffer)
+        self.assertEqual(self.read(client, 50_020), b"a" * 50_000 + b"b" * 20)
 
     def test_what_is_no_bytes_is_refused(self) -> None:
         """As in Twisted, only bytes are written."""
