@@ -45,6 +45,7 @@ LOOPBACK_UP = "ip link set lo up"
 VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"), "TIME"),
     (re.compile(r"twistd [\d.]+ \(\S+ [\d.]+\)"), "twistd VERSION (PYTHON)"),
+    (re.compile(r"(?<=reactor class: )\S+"), "REACTOR"),  # each platform has its own default
     (re.compile(r"twisted-lab \d+\.\d+\.\d+\S*"), "twisted-lab VERSION"),
     (re.compile(r"(127\.0\.0\.1|::1\]):[3-6]\d{4}\b"), r"\1:PORT"),
     (re.compile(r"\d+\.\d{3} s\b"), "DURATION"),

@@ -10,14 +10,19 @@ from twisted.internet import reactor as _reactor
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import provider
 
+from tests import processes
 from tests.processes import DEADLINE, Running, answering, service
 
 reactor: Any = _reactor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run TestCases first: trial's reactor checks fail in them once pytest-twisted has run the reactor."""
-    items.sort(key=lambda item: not isinstance(item, TestCaseFunction))
+    """
+    Run TestCases first: trial's reactor checks fail in them once pytest-twisted has run the reactor.
+
+    After them what has a time limit of its own: it takes longest, and several workers shouldn't wait for it in the end.
+    """
+    items.sort(key=lambda item: (not isinstance(item, TestCaseFunction), not item.get_closest_marker("timeout")))
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +50,13 @@ def _clean_reactor(request: pytest.FixtureRequest) -> Iterator[None]:
 def _selectables() -> set[object]:
     everything: set[object] = {*reactor.getReaders(), *reactor.getWriters()}
     return everything.difference(reactor._internalReaders)  # the waker is made anew at each run
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave coverage out of the processes that a test starts: for those that move gigabytes, and count elsewhere."""
+    kept = {name: value for name, value in processes.ENVIRONMENT.items() if not name.startswith("COV")}
+    monkeypatch.setattr(processes, "ENVIRONMENT", kept)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 ALWAYS = ["asyncio", "c", "ours", "python", "stock", "streams"]
 COMPILER = shutil.which("cc")
 needs_compiler = pytest.mark.skipif(not COMPILER, reason="the load generator is written in C: needs cc")
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 
 def run(name: str, result: Path, *options: str) -> dict[str, Any]:

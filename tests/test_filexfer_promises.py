@@ -1,6 +1,5 @@
 """The promises of filexfer, with real processes: kill -9, flipped bits, changing sources, hostile peers."""
 
-import hashlib
 import json
 import os
 import random
@@ -16,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from blake3 import blake3
 
 from tests import processes
 from tests.processes import DEADLINE, Running, service
@@ -25,19 +25,13 @@ MIB = 2**20
 BIG = 256 * MIB
 #: Bytes on the wire that aren't content: hello, requests, replies, and what a kill left in the sockets' buffers.
 OVERHEAD = 64 * 1024
-
-
-@pytest.fixture(autouse=True)
-def _uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave coverage out of the processes: they move gigabytes here, and are counted elsewhere."""
-    kept = {name: value for name, value in processes.ENVIRONMENT.items() if not name.startswith("COV")}
-    monkeypatch.setattr(processes, "ENVIRONMENT", kept)
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 
 def make_file(path: Path, size: int, seed: int = 0) -> str:
     """Write `size` bytes that don't repeat; give their digest."""
     generator = random.Random(seed)  # noqa: S311 - not a secret
-    digest = hashlib.sha256()
+    digest = blake3()
     with path.open("wb") as file:
         for start in range(0, size, MIB):
             piece = generator.randbytes(min(MIB, size - start))
@@ -48,8 +42,7 @@ def make_file(path: Path, size: int, seed: int = 0) -> str:
 
 def digest_of(path: Path) -> str:
     """Give a file's digest."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return blake3().update_mmap(path).hexdigest()
 
 
 def staged(directory: Path) -> int:

@@ -35,19 +35,19 @@ def test_twisted_is_not_shadowed() -> None:
 
 
 def test_the_plugin_file_only_names_the_plugins() -> None:
-    """The plugin file is imported whenever twistd looks for plugins: it makes ServiceMakers, and nothing else."""
+    """The plugin file is imported whenever twistd looks for plugins: it makes ServiceMakers and a Reactor, no more."""
     docstring, *statements = ast.parse(PLUGINS.read_text()).body
     assert isinstance(docstring, ast.Expr)
-    names = []
+    names: dict[str, list[str]] = {"ServiceMaker": [], "Reactor": []}
     for statement in statements:
         if isinstance(statement, ast.ImportFrom):
-            assert statement.module == "twisted.application.service"
+            assert statement.module in {"twisted.application.service", "twisted.application.reactors"}
         else:
             assert isinstance(statement, ast.Assign)
             assert isinstance(statement.value, ast.Call)
-            assert ast.unparse(statement.value.func) == "ServiceMaker"
-            names.append(ast.literal_eval(statement.value.args[3]))
-    assert names == ["echo", "header", "filexfer"]
+            maker = ast.unparse(statement.value.func)
+            names[maker].append(ast.literal_eval(statement.value.args[3 if maker == "ServiceMaker" else 0]))
+    assert names == {"ServiceMaker": ["echo", "header", "filexfer"], "Reactor": ["eager"]}
 
 
 def test_one_place_for_each_thing() -> None:

@@ -389,7 +389,8 @@ def test_an_idle_connection_is_closed() -> None:
 def test_the_log_line_is_structured(tmp_path: Path) -> None:
     """A JSON log has peer, bytes_in, bytes_out, duration and reason of each connection as fields of their own."""
     (tmp_path / "both_logs.py").write_text(BOTH_LOGS)
-    twistd = ["env", f"PYTHONPATH={tmp_path}", "twistd", "-n", "--logger", "both_logs.observer"]
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    twistd = ["env", f"PYTHONPATH={path}", "twistd", "-n", "--logger", "both_logs.observer"]
     with service("header", twistd=twistd) as running:
         with connect(running.addresses[0]) as client:
             client.sendall(encode({"type": "greeting"}, b"hello"))

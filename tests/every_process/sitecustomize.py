@@ -1,0 +1,32 @@
+"""
+Found by each Python that a test starts while the suite runs on a reactor of its choice (see tests/reactors.py).
+
+Whoever imports the reactor without having installed one (the commands, and twistd without ``--reactor``) gets that one
+instead of the platform's default.
+"""
+
+import os
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+REACTOR = "twisted.internet.reactor"
+
+
+class ReactorFinder(MetaPathFinder, Loader):
+    """Stands before the module that installs the default."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Take the reactor's module, and no other."""
+        return ModuleSpec(fullname, self) if fullname == REACTOR else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the reactor in the module's place, as Twisted's own module does."""
+        from twisted.application.reactors import installReactor  # noqa: PLC0415  # most processes need none
+
+        del sys.modules[REACTOR]
+        installReactor(os.environ["TESTS_REACTOR"])
+
+
+sys.meta_path.insert(0, ReactorFinder())
