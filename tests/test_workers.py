@@ -83,7 +83,7 @@ def say_to(
         say(client, first + b"hello", b"echo hello")
 
 
-@pytest.mark.parametrize("reactor", [(), ("--reactor", "asyncio")])
+@pytest.mark.parametrize("reactor", [(), ("--reactor", "asyncio"), ("--reactor", "eager")])
 def test_each_of_them_serves(reactor: tuple[str, ...]) -> None:
     """Connections and datagrams reach each worker, on twistd's reactor; the log says which one, and so much once."""
     with service("echo", "--workers", "2", "--udp", endpoints=1, twistd=["twistd", "-n", *reactor]) as running:

@@ -83,6 +83,8 @@ class Mover:
 
     async def sent(self) -> None:
         """Return once the transport has sent what was written to it, or after a `stop`."""
+        # In its next turn a reactor sends what can be sent, even one that has no writer for that.
+        await deferLater(self._reactor, 0)
         waited = 0.0
         while not self.stopped and self._transport in self._reactor.getWriters():
             if self._timeout is not None and waited > self._timeout:

@@ -135,9 +135,10 @@ class ContentStream(MessageStream):
     async def _move_out(self, source: Source, count: int, worker: Worker, moved: Moved, pace: Pace | None) -> None:
         mover = self._mover = Mover(self.transport, worker)
         try:
+            flow = await worker.do(source.outflow, count)
             await mover.sent()
             self.check_connected()
-            await mover.move(await worker.do(source.outflow, count), self._went(moved), pace)
+            await mover.move(flow, self._went(moved), pace)
         except ConnectionLost:
             """Its protocol was told: the check says so."""
         finally:
