@@ -10,6 +10,9 @@ On its way out a file goes by sendfile(2), and its content never enters this pro
 hash it, it has to; then it goes through one buffer that stays in the processor's cache, which is cheaper than to read
 it once more beside sendfile. On its way in it goes through a ring of buffers, to be written by this thread while
 another one observes the piece before.
+
+What stands between the file's bytes and the socket's is a `Layer`: nothing, or TLS (see `tls_shared`), which has to
+have all content in this process.
 """
 
 import errno
@@ -59,11 +62,72 @@ class SocketError(Exception):
     """The connection failed, and the file has nothing to do with it; the message is the kernel's."""
 
 
+class Layer:
+    """What a flow's bytes pass on their way from and to a non-blocking socket: nothing, here."""
+
+    #: Whether a file can be sent without it.
+    sends_files = True
+
+    def fill(self, connection: int, piece: memoryview) -> tuple[Pause, int]:
+        """Read until `piece` is full or nothing more is there; give why it ended, and how many bytes there are."""
+        count = 0
+        while count < len(piece):
+            try:
+                pause, got = self.read(connection, piece[count:])
+            except SocketError:
+                if count:  # what came before is worth keeping; the error stays, as an end
+                    return Pause.ENDED, count
+                raise
+            if not got:
+                return pause, count
+            count += got
+        return Pause.TURN, count
+
+    def read(self, connection: int, piece: memoryview) -> tuple[Pause, int]:
+        """Read some; give how many bytes, or why there are none."""
+        try:
+            got = os.readv(connection, [piece])
+        except BlockingIOError:
+            return Pause.BLOCKED, 0
+        except OSError as error:
+            raise SocketError(error.strerror) from error
+        return Pause.TURN if got else Pause.ENDED, got
+
+    def write(self, connection: int, piece: memoryview) -> int:
+        """Take some of it; give how many bytes."""
+        try:
+            return os.write(connection, piece)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise SocketError(error.strerror) from error
+
+    def flush(self, connection: int) -> bool:
+        """Send what was taken before; tell whether all of it is gone."""
+        return True
+
+
+class LentLayer(Layer):
+    """One that belongs to a transport, who lends it to a flow."""
+
+    #: Whether it can be lent now.
+    can_be_lent = False
+
+    def lend(self, *, sends: bool) -> None:
+        """Let a flow have what goes, or what comes."""
+        raise NotImplementedError
+
+    def take_back(self) -> bytes:
+        """Let the transport have both again; give what it has to send before all else."""
+        raise NotImplementedError
+
+
 class Flow:
     """
     `length` bytes of a file from `offset` on, of which `done` are moved; for one thread at a time.
 
-    `observe` is called with each piece, in order. `stop`, from any thread, lets `move` come back soon.
+    `observe` is called with each piece, in order. `stop`, from any thread, lets `move` come back soon. `layer` is what
+    the bytes pass; it is set before they move.
     """
 
     _EVENT = 0
@@ -71,6 +135,7 @@ class Flow:
     def __init__(self, descriptor: int, offset: int, length: int, observe: Observer | None = None) -> None:
         self.length = length
         self.done = 0
+        self.layer = Layer()
         self._descriptor = descriptor
         self._offset = offset
         self._observe = observe
@@ -134,7 +199,9 @@ class Outflow(Flow):
         return data
 
     def _step(self, connection: int, end: int) -> Pause:
-        if self._observe is None:
+        if not self.layer.flush(connection):
+            return Pause.BLOCKED
+        if self.layer.sends_files and self._observe is None:
             return self._send_file(connection, min(SENT, end - self.done))
         if self.done < self._seen:
             return self._send_file(connection, self._seen - self.done)
@@ -143,14 +210,10 @@ class Outflow(Flow):
         if not count:
             raise EOFError
         piece = piece[:count]
-        self._observe(piece)
+        if self._observe is not None:
+            self._observe(piece)
         self._seen += count
-        try:
-            self.done += os.write(connection, piece)
-        except BlockingIOError:
-            return Pause.BLOCKED
-        except OSError as error:
-            raise SocketError(error.strerror) from error
+        self.done += self.layer.write(connection, piece)
         return Pause.TURN if self.done == self._seen else Pause.BLOCKED
 
     def _send_file(self, connection: int, count: int) -> Pause:
@@ -188,7 +251,7 @@ class Inflow(Flow):
 
     def _step(self, connection: int, end: int) -> Pause:
         piece = _buffers()[self._turn]
-        pause, count = _fill(connection, piece[: end - self.done])
+        pause, count = self.layer.fill(connection, piece[: end - self.done])
         if count:
             piece = piece[:count]
             self._give(piece)
@@ -256,24 +319,6 @@ def _buffers() -> list[memoryview]:
         _local.buffers = [memoryview(bytearray(PIECE)) for _ in range(RING)]
     found: list[memoryview] = _local.buffers
     return found
-
-
-def _fill(connection: int, piece: memoryview) -> tuple[Pause, int]:
-    """Read until `piece` is full or nothing more is there; give why it ended, and how many bytes there are."""
-    count = 0
-    while count < len(piece):
-        try:
-            got = os.readv(connection, [piece[count:]])
-        except BlockingIOError:
-            return Pause.BLOCKED, count
-        except OSError as error:
-            if count:  # what came before is worth keeping; the error stays, as an end
-                return Pause.ENDED, count
-            raise SocketError(error.strerror) from error
-        if not got:
-            return Pause.ENDED, count
-        count += got
-    return Pause.TURN, count
 
 
 def _write(descriptor: int, piece: memoryview, offset: int) -> None:

@@ -18,8 +18,8 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_lab.net.detached import Worker
-from twisted_lab.net.flow import Flow, Outflow, Pause, SocketError
+from twisted_lab.net.detached import Detached, Worker
+from twisted_lab.net.flow import Flow, Layer, LentLayer, Outflow, Pause, SocketError
 
 #: Bytes moved in one go of a thread, the first one's and the most: each may be twice the one before, unless it is held
 #: back.
@@ -39,9 +39,24 @@ def is_plain(transport: Any) -> bool:
     return isinstance(transport, Connection) and not transport.TLS
 
 
+def can_move(transport: Any) -> bool:
+    """Tell whether a `Mover` can do with a transport: it is plain, or TLS of ours, and its handshake is over."""
+    return _find_way(transport) is not None
+
+
+def _find_way(transport: Any) -> tuple[Any, Layer] | None:
+    """Give the transport whose bytes are its socket's, and what stands before it."""
+    if is_plain(transport):
+        return transport, Layer()
+    below = getattr(transport, "transport", None)
+    if is_plain(below) and isinstance(layer := transport.getHandle(), LentLayer) and layer.can_be_lent:
+        return below, layer
+    return None
+
+
 class Mover:
     """
-    Moves a `Flow` over a plain transport, which reads nothing, or writes nothing, meanwhile.
+    Moves a `Flow` over a transport that `can_move`, and that reads nothing, or writes nothing, meanwhile.
 
     `worker` does what blocks; the file is closed by its `end`, or after it. `timeout` is how many seconds the peer may
     give or take nothing, None for ever. `waits` is whether it is the peer that is waited for.
@@ -50,7 +65,11 @@ class Mover:
     def __init__(self, transport: Any, worker: Worker, timeout: float | None = None) -> None:
         self.waits = False
         self.stopped = False
-        self._reactor = transport.reactor
+        way = _find_way(transport)
+        if way is None:
+            raise ValueError("content can't move over this transport")
+        self._socket, self._layer = way
+        self._reactor = self._socket.reactor
         self._transport = transport
         self._worker = worker
         self._timeout = timeout
@@ -66,12 +85,15 @@ class Mover:
         the file raises.
         """
         self._flow = flow
-        connection = os.dup(self._transport.fileno())
+        flow.layer = self._layer
+        connection = os.dup(self._socket.fileno())
+        if isinstance(self._layer, LentLayer):
+            self._layer.lend(sends=isinstance(flow, Outflow))
         try:
             return await self._move(connection, flow, moved, pace)
         finally:
             flow.stop()
-            await self._worker.end(lambda: os.close(connection))
+            await Detached(self._end(connection)).result()
 
     def stop(self) -> None:
         """Move nothing more: the connection is lost, or isn't wanted."""
@@ -86,13 +108,24 @@ class Mover:
         # In its next turn a reactor sends what can be sent, even one that has no writer for that.
         await deferLater(self._reactor, 0)
         waited = 0.0
-        while not self.stopped and self._transport in self._reactor.getWriters():
+        if not is_plain(self._transport):
+            await deferLater(self._reactor, 0)  # Twisted's TLS keeps what is written for so long
+        while not self.stopped and self._socket in self._reactor.getWriters():
             if self._timeout is not None and waited > self._timeout:
                 raise NothingMoved
             self.waits = True
             await deferLater(self._reactor, _LOOK)
             waited += _LOOK
         self.waits = False
+
+    async def _end(self, connection: int) -> None:
+        """Once the thread is done, let the transport have what is left to be sent, and see what came."""
+        await self._worker.end(lambda: os.close(connection))
+        if isinstance(self._layer, LentLayer):
+            left = self._layer.take_back()
+            if self._transport.connected:
+                self._socket.write(left)
+                self._transport.dataReceived(b"")
 
     async def _move(self, connection: int, flow: Flow, moved: Moved, pace: Pace | None) -> Pause:
         pause, most = Pause.TURN, LEAST if pace else MOST
@@ -136,7 +169,7 @@ class Mover:
         """Tell the transport, which hasn't noticed; give what is raised."""
         lost = ConnectionLost(str(error))
         if not self.stopped:
-            self._transport.connectionLost(Failure(lost))
+            self._socket.connectionLost(Failure(lost))
         return lost
 
 

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from twisted_lab.net.certificate import fingerprint_of, parse_fingerprint
 from twisted_lab.net.pem import read_certificates, read_identity
 from twisted_lab.net.tls import CertificateError
+from twisted_lab.net.tls_shared import SharedConnection
 
 #: Gives why a certificate isn't one to trust, of its place in the chain (0: the server's own) and OpenSSL's verdict on
 #: it (0: well); None if it is.
@@ -42,11 +43,11 @@ class JudgingClient:
         self._creator = creator
         self._judge = judge
 
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Connection:
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SharedConnection:
         """Make one."""
         connection = self._creator.clientConnectionForTLS(tlsProtocol)
         connection.set_verify(VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)
-        return connection
+        return SharedConnection(connection)
 
     def _verify(self, connection: Connection, certificate: Any, verdict: int, depth: int, ok: int) -> bool:
         # An exception here would end the handshake too, and be raised by it.

@@ -8,9 +8,11 @@ from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName
 from OpenSSL.SSL import Context
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.ssl import CertificateOptions
+from zope.interface import implementer
 
 from twisted_lab.net.pem import Identity, read_certificates, read_pem
 from twisted_lab.net.tls import TLSError
+from twisted_lab.net.tls_shared import SharedConnection
 
 
 def make_server_tls(directory: Path, *, client_ca: Path | None) -> IOpenSSLServerConnectionCreator:
@@ -48,8 +50,19 @@ def make_server_tls(directory: Path, *, client_ca: Path | None) -> IOpenSSLServe
     for identity, its_options in made:
         for name in _dns_names(identity):
             options.setdefault(name, its_options)
-    first: IOpenSSLServerConnectionCreator = made[0][1]
-    return first
+    return _Server(made[0][1])
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class _Server:
+    """Makes connections that content can move through."""
+
+    def __init__(self, creator: IOpenSSLServerConnectionCreator) -> None:
+        self._creator = creator
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> SharedConnection:
+        """Make one."""
+        return SharedConnection(self._creator.serverConnectionForTLS(tlsProtocol))
 
 
 def _find(options: Mapping[str, CertificateOptions], name: bytes | None) -> CertificateOptions | None:

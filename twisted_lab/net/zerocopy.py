@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from twisted_lab.net.detached import RunInThread, Worker
 from twisted_lab.net.flow import Inflow, Observer, Outflow, Pause
-from twisted_lab.net.mover import Moved, Mover, Pace, is_plain
+from twisted_lab.net.mover import Moved, Mover, Pace, can_move
 
 #: Seconds in which the peer gives or takes nothing, after which a transfer is given up.
 TIMEOUT = 60.0
@@ -65,7 +65,7 @@ class _Sending:
     def __init__(self, reactor: Any, transport: Any, worker: Worker, timeout: float | None) -> None:
         self._transport = transport
         self._worker = worker
-        self._mover = Mover(transport, worker, timeout) if is_plain(transport) else None
+        self._mover = Mover(transport, worker, timeout) if can_move(transport) else None
         self._room = _Room(reactor, timeout)
         self._lost = False
 
@@ -165,7 +165,7 @@ def receive_file(  # noqa: PLR0913  # what comes where; the rest by name
     The arguments are those of `send_file`; `descriptor` is open for writing.
     """
     worker = Worker(in_thread)
-    mover = Mover(transport, worker, timeout) if is_plain(transport) else None
+    mover = Mover(transport, worker, timeout) if can_move(transport) else None
     flow = Inflow(descriptor, offset, length, observe)
     return FileReceiver(reactor, transport, mover, worker, flow, _Room(reactor, timeout), moved or _ignore, pace)
 

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted_lab.filexfer.messages.stream import MessageStream
 from twisted_lab.net.detached import Worker
 from twisted_lab.net.flow import Inflow, Outflow
-from twisted_lab.net.mover import Moved, Mover, Pace, is_plain
+from twisted_lab.net.mover import Moved, Mover, Pace, can_move
 
 #: Bytes of content from which on it is worth to let it go by itself.
 WORTH = 2**18
@@ -86,7 +86,7 @@ class ContentStream(MessageStream):
 
     def can_move(self, count: int) -> bool:
         """Tell whether `count` bytes of content can go by themselves, and it is worth it."""
-        return count >= WORTH and self.lost is None and is_plain(self.transport)
+        return count >= WORTH and self.lost is None and can_move(self.transport)
 
     @property
     def waits_for_peer(self) -> bool:
