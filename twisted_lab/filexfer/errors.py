@@ -10,6 +10,7 @@ What filexfer says when it can't do what it was asked::
     ├─ NotEmptyError            not-empty: a directory
     ├─ ChangedError             changed: it isn't what it was taken for
     ├─ BusyError                busy: somebody else is putting it
+    ├─ TooLargeError            too-large: for a bundle
     ├─ NotRegularFileError      not-a-regular-file: a symbolic link, FIFO, socket or device
     ├─ AccessError              access: the permissions of the files, or a read-only file system
     ├─ NoSpaceError             no-space: the disk, the quota or the largest file is full
@@ -81,6 +82,12 @@ class BusyError(FilexferError):
     """Somebody else is putting it; ask again."""
 
     code = "busy"
+
+
+class TooLargeError(FilexferError):
+    """A bundle has no room for it; get it by itself."""
+
+    code = "too-large"
 
 
 class NotRegularFileError(FilexferError):

@@ -31,7 +31,7 @@ class Mode(Enum):
         return Condition(absent=True)
 
 
-_SEEING = frozenset({"stat", "list", "get", "digest"})
+_SEEING = frozenset({"stat", "list", "get", "get-bundle", "digest"})
 #: A resume tells the digest of what the same owner has begun to put, and nothing of what is published.
 _ADDING = frozenset({"resume", "put", "bundle", "mkdir"})
 _CHANGING = frozenset({"rename", "remove", "symlink"})

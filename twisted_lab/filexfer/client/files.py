@@ -20,7 +20,7 @@ from twisted_lab.filexfer.conditions import ANYWAY, Condition, Durability
 from twisted_lab.filexfer.errors import DisconnectedError, FilexferError
 from twisted_lab.filexfer.messages.replies import Welcome, status_from
 from twisted_lab.filexfer.messages.requests import DigestOf, Mkdir, Ping, Remove, Rename, Request, Stat, Symlink
-from twisted_lab.filexfer.names import parse_name
+from twisted_lab.filexfer.names import join_name, parse_name
 from twisted_lab.filexfer.receipt import Receipt
 from twisted_lab.filexfer.small_file import SmallFile
 from twisted_lab.filexfer.status import Status
@@ -129,6 +129,19 @@ class Files:
         of each. Each is published by itself; missing directories are made. One of them may fail without the others.
         """
         return await put_small(self._conversation, self.welcome.limits, files, condition, durability)
+
+    async def get_small(self, paths: Sequence[str]) -> list[SmallFile | FilexferError]:
+        """
+        Get small files into memory; give, in order, each of `paths`, its digest verified, or what kept it from it.
+
+        The server needs the feature ``get-bundle``, or else it is `UnsupportedError`. `TooLargeError` is that of a file
+        of more than ``welcome.limits.bundle_file`` bytes, and of one with which those got by one request would be more
+        than ``welcome.limits.bundle_bytes``.
+        """
+        from twisted_lab.filexfer.client.small_get import get_small  # noqa: PLC0415 - as for a get
+
+        asked = [join_name(parse_name(path)) for path in paths]
+        return await get_small(self._conversation, asked, self._run_in_thread)
 
     async def stat(self, path: str) -> Status:
         """Give a file's facts; of a symbolic link, its own."""

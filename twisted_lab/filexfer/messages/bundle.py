@@ -93,6 +93,8 @@ def encode_small(file: SmallFile) -> bytes:
         header["mtime"] = split_mtime(file.mtime_ns)
     if file.mode is not None:
         header["mode"] = file.mode
+    if file.etag is not None:
+        header["etag"] = file.etag
     return _ENCODER.encode(Message(header, file.content))
 
 

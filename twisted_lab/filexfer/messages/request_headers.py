@@ -22,6 +22,7 @@ from twisted_lab.filexfer.messages.requests import (
     DigestOf,
     Finish,
     Get,
+    GetBundle,
     Hello,
     InPut,
     List,
@@ -43,7 +44,7 @@ _WORDS = {durability.value: durability for durability in Durability}
 _TYPES: dict[type, str] = {
     kind: kind.__name__.lower()
     for kind in (Hello, Stat, List, Get, Resume, Put, Part, Abandon, Bundle, Mkdir, Symlink, Rename, Remove, Ping)
-} | {DigestOf: "digest", Finish: "digest"}
+} | {GetBundle: "get-bundle", DigestOf: "digest", Finish: "digest"}
 
 
 def parse_request(header: Mapping[str, Any]) -> Request:
@@ -163,6 +164,7 @@ _READERS: dict[str, Callable[[Keys], Request]] = {
     "stat": lambda keys: Stat(keys.name("path")),
     "list": _list,
     "get": lambda keys: Get(*_range(keys)),
+    "get-bundle": lambda keys: GetBundle(_length(keys)),
     "digest": lambda keys: DigestOf(*_range(keys)),
     "resume": lambda keys: Resume(keys.name("path"), keys.integer("size")),
     "put": _put,

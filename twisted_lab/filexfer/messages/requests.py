@@ -57,6 +57,13 @@ class Get:
 
 
 @dataclass(frozen=True, slots=True)
+class GetBundle:
+    """Ask for many small files, each a line of the message's content (see `get_bundle`)."""
+
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class DigestOf:
     """Ask for the digest of what `Get` would give."""
 
@@ -161,5 +168,19 @@ class Ping:
 
 InPut = Part | Finish | Abandon
 Request = (
-    Hello | Stat | List | Get | DigestOf | Resume | Put | InPut | Bundle | Mkdir | Symlink | Rename | Remove | Ping
+    Hello
+    | Stat
+    | List
+    | Get
+    | GetBundle
+    | DigestOf
+    | Resume
+    | Put
+    | InPut
+    | Bundle
+    | Mkdir
+    | Symlink
+    | Rename
+    | Remove
+    | Ping
 )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 #: What this server does beyond the operations that version 1 asks for.
-FEATURES = ("symlink",)
+FEATURES = ("symlink", "get-bundle")
 #: Seconds that a wrong password costs.
 LOGIN_DELAY = 1.0
 #: How many times a client may be told to log in.

@@ -8,6 +8,7 @@ from twisted_lab.filexfer.messages.requests import (
     Bundle,
     DigestOf,
     Get,
+    GetBundle,
     List,
     Mkdir,
     Ping,
@@ -22,6 +23,7 @@ from twisted_lab.filexfer.messages.requests import (
 from twisted_lab.filexfer.names import join_name
 from twisted_lab.filexfer.server.download import send_file, tell_digest
 from twisted_lab.filexfer.server.exchange import Exchange, Turn
+from twisted_lab.filexfer.server.small_download import send_small
 from twisted_lab.filexfer.server.upload import Uploads
 from twisted_lab.filexfer.store.listing import Page
 
@@ -64,6 +66,11 @@ def _read_page(exchange: Exchange, request: List) -> tuple[Page, bytes]:
 
 async def _get(exchange: Exchange, _uploads: Uploads, request: Get, turn: Turn) -> Reply:
     await send_file(exchange, request, turn)
+    return None
+
+
+async def _get_bundle(exchange: Exchange, _uploads: Uploads, request: GetBundle, turn: Turn) -> Reply:
+    await send_small(exchange, request, turn)
     return None
 
 
@@ -112,6 +119,7 @@ OPERATIONS: dict[type[Request], Operation] = {
     Stat: _stat,
     List: _list,
     Get: _get,
+    GetBundle: _get_bundle,
     DigestOf: _digest,
     Resume: _resume,
     Put: _put,

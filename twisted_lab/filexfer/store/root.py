@@ -113,16 +113,7 @@ class Root:
     def open_file(self, name: Name) -> int:
         """Open the regular file `name` for reading and give its descriptor, which is the caller's to close."""
         with self.open_parent(name) as (parent, last), typed(name):
-            # To open a device can do something (rewind a tape), so what isn't a file is refused before ...
-            check_regular(os.stat(last, dir_fd=parent, follow_symlinks=False), show(name))
-            descriptor = os.open(last, _READ_FILE, dir_fd=parent)
-            try:
-                # ... and after, for it may have been swapped in between.
-                check_regular(os.fstat(descriptor), show(name))
-            except BaseException:
-                os.close(descriptor)
-                raise
-            return descriptor
+            return open_regular(parent, last, name)[0]
 
     def _walk(self, name: Name) -> int:
         """Give a new descriptor of the directory `name`; two are open at most."""
@@ -149,6 +140,25 @@ def status_at(directory: int, last: bytes) -> Status:
     except OSError:  # replaced since by something else, or removed
         target = None
     return Status.of(result, target)
+
+
+def open_regular(directory: int, last: bytes, name: Name) -> tuple[int, os.stat_result]:
+    """
+    Open the regular file that has the name `last` in the directory with that descriptor; give its own, and its facts.
+
+    `name` is what it is called in an error; `OSError` for what the kernel says.
+    """
+    # To open a device can do something (rewind a tape), so what isn't a file is refused before ...
+    check_regular(os.stat(last, dir_fd=directory, follow_symlinks=False), show(name))
+    descriptor = os.open(last, _READ_FILE, dir_fd=directory)
+    try:
+        # ... and after, for it may have been swapped in between.
+        result = os.fstat(descriptor)
+        check_regular(result, show(name))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, result
 
 
 def check_regular(result: os.stat_result, shown: str) -> None:

@@ -17,6 +17,7 @@ from twisted_lab.filexfer.store.outgoing import Outgoing
 from twisted_lab.filexfer.store.quota import Ledger
 from twisted_lab.filexfer.store.root import Root, show, typed
 from twisted_lab.filexfer.store.small_files import receive_small
+from twisted_lab.filexfer.store.small_reads import SmallReads
 
 
 class Store:
@@ -54,6 +55,10 @@ class Store:
             outgoing.close()
             raise ChangedError(f"{show(name)}: it isn't what it was taken for")
         return outgoing
+
+    def read_small(self, algorithm: str) -> SmallReads:
+        """Give what reads small files whole, for a ``with``; digests are by `algorithm`."""
+        return SmallReads(self._root, algorithm)
 
     def make_directory(self, name: Name, *, parents: bool = False) -> None:
         """Make a directory; with `parents` those above it too, and one that is there already is no error."""

@@ -1,8 +1,9 @@
 """
 A tree on its way from a server.
 
-Small files are got side by side, so that the time that an answer takes is waited for once and not for each; larger ones
-one after the other, and go on where they were broken off.
+Small files are got in bundles: while one is published, the next are on their way. From a server that has no bundles to
+give they are got side by side, so that the time that an answer takes is waited for once and not for each. Larger ones
+come one after the other, and go on where they were broken off.
 
 What the server calls its files never becomes a path here: names are opened below the destination's descriptor,
 component by component, and a link that is there already is an error, not a way.
@@ -10,10 +11,15 @@ component by component, and a link that is there already is an error, not a way.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
-from twisted_lab.filexfer.errors import ChangedError, NotFoundError, SourceChangedError
+from twisted_lab.filexfer.client.watch import Watch
+from twisted_lab.filexfer.conditions import ANYWAY
+from twisted_lab.filexfer.errors import ChangedError, FilexferError, NotFoundError, SourceChangedError, TooLargeError
 from twisted_lab.filexfer.names import Name
+from twisted_lab.filexfer.receipt import Receipt
+from twisted_lab.filexfer.small_file import SmallFile
 from twisted_lab.filexfer.trees.endpoints import TreeTarget
 from twisted_lab.filexfer.trees.failing import fail, reported
 from twisted_lab.filexfer.trees.items import Item
@@ -23,11 +29,21 @@ from twisted_lab.filexfer.trees.remote import RemoteTree
 from twisted_lab.filexfer.trees.report import Report, path_of
 from twisted_lab.filexfer.trees.window import Window
 
+#: What a server has that gives bundles.
+FEATURE = "get-bundle"
+#: How many files, and bytes of them, are asked for in one bundle, and how many bundles are under way.
+BUNDLE_FILES = 256
+BUNDLE_BYTES = 2**20
+BUNDLES = 3
 #: Bytes of a file that is got beside others; how many are at a time.
 SMALL = 2**18
 SIDE_BY_SIDE = 16
 #: Directories made in one go of a thread, which holds a descriptor for each.
 TOGETHER = 64
+
+
+#: A file of a bundle, its path there, and who is told of its progress.
+_Asked = tuple[Item, str, Watch | None]
 
 
 class Downloader:
@@ -39,7 +55,14 @@ class Downloader:
         self._options = options
         self._report = report
         self._gets = Window(SIDE_BY_SIDE)
+        self._bundles = Window(BUNDLES)
         self._directories: list[Name] = []
+        welcome = remote.files.welcome
+        self._has_bundles = FEATURE in welcome.features
+        self._most = min(BUNDLE_BYTES, welcome.limits.bundle_bytes)
+        self._most_files = min(BUNDLE_FILES, welcome.limits.bundle_files)
+        self._small: list[Item] = []
+        self._small_bytes = 0
 
     async def make(self, name: Name) -> None:
         """Make a directory, before anything in it is got."""
@@ -48,7 +71,14 @@ class Downloader:
             await self._make_directories()
 
     async def transfer(self, item: Item) -> None:
-        """Get a file: beside others, or alone."""
+        """Get a file, or gather it to be got with others."""
+        size = item.status.size
+        if self._has_bundles and size <= min(self._remote.files.welcome.limits.bundle_file, self._most):
+            if self._small_bytes + size > self._most or len(self._small) == self._most_files:
+                await self._get_small()
+            self._small.append(item)
+            self._small_bytes += size
+            return
         await self._make_directories()
         if item.status.size > SMALL:
             await self._gets.drain()
@@ -73,11 +103,14 @@ class Downloader:
 
     async def settle(self) -> None:
         """Wait until all is done."""
+        await self._get_small()
         await self._make_directories()
+        await self._bundles.drain()
         await self._gets.drain()
 
     def cancel(self) -> None:
         """Stop what is under way."""
+        self._bundles.cancel()
         self._gets.cancel()
 
     async def _make_directories(self) -> None:
@@ -90,6 +123,60 @@ class Downloader:
                 self._report.made(path_of(name))
             else:
                 fail(self._report, name, error)
+
+    async def _get_small(self) -> None:
+        """Ask for what was gathered, as soon as there is a place for it."""
+        items, self._small, self._small_bytes = self._small, [], 0
+        if not items:
+            return
+        await self._make_directories()
+        if self._options.condition != ANYWAY:
+            items = await self._check(items)
+        asked: list[_Asked] = []
+        for item in items:
+            with reported(self._report, item.name):
+                path = self._remote.path(item.source)
+                watch = self._report.watch(path_of(item.name), item.status.size)
+                if watch is not None:
+                    await watch.allow(item.status.size)
+                asked.append((item, path, watch))
+        if asked:
+            await self._bundles.start(self._get_bundle(asked))
+
+    async def _check(self, items: list[Item]) -> list[Item]:
+        """Report what is against files before they are asked for; give the others."""
+        errors = await self._local.run_in_thread(self._local.check_targets, items, self._options.condition)
+        for item, error in zip(items, errors, strict=True):
+            if error is not None:
+                fail(self._report, item.name, error)
+        return [item for item, error in zip(items, errors, strict=True) if error is None]
+
+    async def _get_bundle(self, asked: "list[_Asked]") -> None:
+        """Get files and publish them; what is too large by now is got by itself."""
+        try:
+            found = await self._remote.files.get_small([path for _, path, _ in asked])
+        except FilexferError as error:
+            found = [error] * len(asked)
+        files: list[SmallFile] = []
+        watches: list[Watch | None] = []
+        for (item, _, watch), answer in zip(asked, found, strict=True):
+            if isinstance(answer, SmallFile):
+                files.append(replace(answer, name=item.name))
+                watches.append(watch)
+            elif isinstance(answer, TooLargeError):
+                await self._get(item)
+            else:
+                fail(self._report, item.name, _of_source(answer))
+        results = await self._local.run_in_thread(
+            self._local.receive_small, files, self._options.durability, self._options.condition
+        )
+        for file, watch, result in zip(files, watches, results, strict=True):
+            if isinstance(result, Receipt):
+                if watch is not None:
+                    watch.moved(result.size)
+                self._report.done(path_of(file.name), result)
+            else:
+                fail(self._report, file.name, result)
 
     async def _get(self, item: Item) -> None:
         path, algorithm = path_of(item.name), self._remote.files.welcome.digest
@@ -108,4 +195,9 @@ def _source_of(target: TreeTarget) -> Iterator[None]:
     except (NotFoundError, ChangedError) as error:
         if target.refused:
             raise
-        raise SourceChangedError(str(error)) from error
+        raise _of_source(error) from error
+
+
+def _of_source(error: FilexferError) -> FilexferError:
+    """Give what the server's error means for a file that it has listed."""
+    return SourceChangedError(str(error)) if isinstance(error, NotFoundError | ChangedError) else error

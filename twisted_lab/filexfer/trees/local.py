@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 
+from twisted_lab.filexfer.conditions import Condition, Durability
 from twisted_lab.filexfer.errors import FilexferError, NotFoundError, SourceChangedError
 from twisted_lab.filexfer.links import Links
 from twisted_lab.filexfer.names import Name, join_name
+from twisted_lab.filexfer.receipt import Receipt
 from twisted_lab.filexfer.small_file import SmallFile
 from twisted_lab.filexfer.store.directories import Directories
 from twisted_lab.filexfer.store.listing import read_page
@@ -19,6 +21,8 @@ from twisted_lab.net.detached import RunInThread, Worker
 
 #: Events that a thread finds before it hands them over: a hop between threads for each would cost more than they do.
 BATCH = 512
+#: Small files that are published together.
+TOGETHER = 64
 #: Bytes hashed before a thread looks whether it is still wanted.
 _PIECE = 2**24
 
@@ -55,6 +59,17 @@ class LocalTree:
         """Read files whole, blocking; None for one that has become larger since it was listed."""
         return [self._read_small(item, algorithm) for item in items]
 
+    def check_targets(self, items: Sequence[Item], condition: Condition) -> list[FilexferError | None]:
+        """Give, blocking, what is against files being got under `condition`, so that they aren't got in vain."""
+        return [self._check(item, condition) for item in items]
+
+    def receive_small(
+        self, files: Sequence[SmallFile], durability: Durability, condition: Condition
+    ) -> list[Receipt | FilexferError]:
+        """Publish files, blocking; a descriptor is held for each of `TOGETHER`, and one for its directory."""
+        groups = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+        return [result for group in groups for result in self.store.receive_small(group, durability, condition)]
+
     def make_directories(self, names: Sequence[Name]) -> list[FilexferError | None]:
         """Make directories, blocking; one that is there is no error. A descriptor is held for each."""
         errors: dict[Name, FilexferError] = {}
@@ -66,6 +81,13 @@ class LocalTree:
                     errors[name] = error
             directories.sync()
             return [errors.get(name) or directories.error(name) for name in names]
+
+    def _check(self, item: Item, condition: Condition) -> FilexferError | None:
+        try:
+            self.store.check(item.name, condition)
+        except FilexferError as error:
+            return error
+        return None
 
     def _answer(self, ask: Ask) -> Answer:
         if isinstance(ask, List):

@@ -61,6 +61,9 @@ class Files(Protocol):
     ) -> list[Receipt | FilexferError]:
         """Put small files."""
 
+    async def get_small(self, paths: Sequence[str]) -> list[SmallFile | FilexferError]:
+        """Get small files."""
+
     async def mkdir(self, path: str, *, parents: bool = False) -> None:
         """Make a directory."""
 
