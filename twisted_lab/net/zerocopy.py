@@ -133,7 +133,9 @@ class _Room:
         opens = self._opens
         if opens is None:
             return
-        deadline = None if self._timeout is None else self._clock.callLater(self._timeout, opens.errback, NothingMoved())
+        deadline = (
+            None if self._timeout is None else self._clock.callLater(self._timeout, opens.errback, NothingMoved())
+        )
         try:
             await opens
         finally:

@@ -61,7 +61,9 @@ class ContentStream(MessageStream):
             if isinstance(sink, FileSink) and self.can_move(self._codec.content_left) and not self._delivering:
                 await self._move_in(sink, worker, moved, pace)
 
-    async def send_file(self, source: Source, count: int, worker: Worker, moved: Moved, pace: Pace | None = None) -> None:
+    async def send_file(
+        self, source: Source, count: int, worker: Worker, moved: Moved, pace: Pace | None = None
+    ) -> None:
         """Send `count` bytes of the content that the last header announced."""
         if self.can_move(count):
             await self._move_out(source, count, worker, moved, pace)
