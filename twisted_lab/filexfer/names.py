@@ -24,12 +24,16 @@ RESERVED = ".filexfer-"
 Name = tuple[str, ...]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+#: Most names are plain: ASCII, no component that begins with a dot or is long. Nothing speaks against those.
+_PLAIN = re.compile(r"(?:[ -\-0-~][ -.0-~]{0,99}/){0,30}[ -\-0-~][ -.0-~]{0,99}")
 
 
 def parse_name(text: str) -> Name:
     """Read a name from the wire: `BadNameError` for all but its one spelling."""
     if not text:
         return ()
+    if _PLAIN.fullmatch(text):
+        return tuple(text.split("/"))
     if text.startswith("/"):
         raise BadNameError("a name is relative to the root: it may not begin with /")
     if len(text) > MAX_NAME:  # before anything is made of it
@@ -47,6 +51,9 @@ def join_name(name: Name) -> str:
 
 def check_name(name: Name) -> None:
     """Refuse with `BadNameError` what `parse_name` couldn't have given."""
+    text = "/".join(name)
+    if text.count("/") == len(name) - 1 and _PLAIN.fullmatch(text):
+        return
     for component in name:
         why = _refusal(component)
         if why is not None:
@@ -84,6 +91,8 @@ def show_name(name: str) -> str:
     backslash two. All else that Python doesn't call printable becomes ``\uNNNN``: C1, bidirectional controls,
     line separators, invisible characters, spaces but the one.
     """
+    if name.isprintable() and "\\" not in name:
+        return name
     return "".join(
         character if character.isprintable() and character != "\\" else _escape(character) for character in name
     )

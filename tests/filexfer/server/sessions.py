@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.net.fakes import FakeTransport
 from tests.test_header_service import decode
 from twisted_lab.filexfer.modes import Mode
 from twisted_lab.filexfer.server.accounts import Accounts
-from twisted_lab.filexfer.server.audit import Audit
+from twisted_lab.filexfer.server.audit import Audit, FileRecord
 from twisted_lab.filexfer.server.factory import FilexferConnection, FilexferFactory
 from twisted_lab.wire.header import HeaderCodec, Message
 
@@ -64,6 +65,11 @@ class Records(Audit):
     def record(self, **fields: Any) -> None:
         """Keep it."""
         self.kept.append(fields)
+
+    def record_files(self, *, files: Sequence[FileRecord], **fields: Any) -> None:
+        """Keep each as if it were put by itself."""
+        for file in files:
+            self.record(**fields, what="put", path=file.path, size=file.size, digest=file.digest, result=file.result)
 
 
 class SessionTestCase(SynchronousTestCase):

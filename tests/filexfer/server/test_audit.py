@@ -4,10 +4,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import capturedLogs, formatEvent, formatEventAsClassicLogText
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.filexfer.server.audit import Audit
+from twisted_lab.filexfer.server.audit import Audit, FileRecord
 
 FACTS: dict[str, Any] = {
     "user": "alice",
@@ -68,3 +68,35 @@ class AuditTests(SynchronousTestCase):
         line, _ = record(user=f"u{user}", path=path)
         self.assertTrue(line.isprintable())
         self.assertEqual(line.count('"'), 4)
+
+
+class RecordFilesTests(SynchronousTestCase):
+    """`Audit.record_files`."""
+
+    files = (FileRecord("in/x", 7, "blake3:9a1e", "ok"), FileRecord('a"\n', None, None, "bad-name"))
+
+    def record(self) -> dict[str, Any]:
+        """Give the one event of two files."""
+        with capturedLogs() as events:
+            Audit().record_files(user="alice", peer="127.0.0.1:4711", duration=0.25, files=self.files)
+        (event,) = events
+        return event
+
+    def test_lines(self) -> None:
+        """Each file has a line that says what the line of a put says; the event has the fields as they are."""
+        event = self.record()
+        first, second = formatEvent(event).split("\n")
+        self.assertEqual(first, record()[0])
+        self.assertRegex(second, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} filexfer: ")
+        self.assertEqual(
+            second.partition(" ")[2],
+            'filexfer: "alice" at 127.0.0.1:4711: put "a\\x22\\x0a", 0.250 s, bad-name',
+        )
+        self.assertEqual((event["user"], event["what"], event["files"]), ("alice", "put", self.files))
+
+    def test_in_a_log_file(self) -> None:
+        """In a log file each line has the time, and can't be taken for another event's."""
+        first, second, end = str(formatEventAsClassicLogText(self.record())).split("\n")
+        self.assertEqual(end, "")
+        self.assertEqual(second[0], "\t")
+        self.assertEqual(first.partition(" ")[0], second[1:].partition(" ")[0])

@@ -1,8 +1,11 @@
 """The log of what was done, by whom."""
 
 import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from twisted.logger import Logger
+from twisted.logger import Logger, formatTime
 
 from twisted_lab.filexfer.names import show_name
 
@@ -11,9 +14,19 @@ ANONYMOUS = "anonymous"
 _PLAIN = re.compile(r"[\w.:/\[\]%-]+", re.ASCII)
 
 
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """What became of one file of a bundle, as `Audit.record` has it of a request."""
+
+    path: str
+    size: int | None
+    digest: str | None
+    result: str
+
+
 class Audit:
     """
-    One line in the log for each request.
+    One line in the log for each request, and for each file of a bundle.
 
     A line is one line, and a field one word or a quoted string, whatever a client calls itself and its files: names
     are escaped. The event keeps the fields as they are.
@@ -46,16 +59,12 @@ class Audit:
             words.append(_quote(path))
         if to is not None:
             words.append(_quote(to))
-        if size is not None:
-            words.append(f"{size} B")
-        if digest is not None:
-            words.append(_word(digest))
         self.log.info(
-            "filexfer: {who} at {address}: {words}, {duration:.3f} s, {outcome}",
-            who=_quote(user) if user else ANONYMOUS,
-            address=_word(peer),
+            "filexfer: {who}: {words}{moved}, {duration:.3f} s, {outcome}",
+            who=_who(user, peer),
             outcome=_word(result),
             words=" ".join(words),
+            moved=_moved(size, digest),
             user=user,
             peer=peer,
             what=what,
@@ -66,6 +75,36 @@ class Audit:
             duration=duration,
             result=result,
         )
+
+    def record_files(self, *, user: str, peer: str, duration: float, files: Sequence[FileRecord]) -> None:
+        """
+        Log what was put of a bundle, at least one file: in one event, whose text has a line for each.
+
+        Thousands come in a second, and an event for each would cost more than the files. Each line says all that
+        `record` would say of a put. The log puts the time before the first, so those after it begin with theirs.
+        """
+        now = time.time()
+        before, after = f"filexfer: {_who(user, peer)}: put ", f", {duration:.3f} s, "
+        lines = [
+            f"{before}{_quote(file.path)}{_moved(file.size, file.digest)}{after}{_word(file.result)}" for file in files
+        ]
+        self.log.info(
+            "{lines}",
+            lines=f"\n{formatTime(now)} ".join(lines),
+            user=user,
+            peer=peer,
+            what="put",
+            files=files,
+            duration=duration,
+        )
+
+
+def _who(user: str, peer: str) -> str:
+    return f"{_quote(user) if user else ANONYMOUS} at {_word(peer)}"
+
+
+def _moved(size: int | None, digest: str | None) -> str:
+    return ("" if size is None else f" {size} B") + ("" if digest is None else f" {_word(digest)}")
 
 
 def _word(text: str) -> str:

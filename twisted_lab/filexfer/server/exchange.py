@@ -1,6 +1,6 @@
 """What the operations of one session share, and what is known of the request that is being answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_lab.filexfer.messages.content import ContentStream
 from twisted_lab.filexfer.server.accounts import Account
+from twisted_lab.filexfer.server.audit import FileRecord
 
 InThread = Callable[..., "Deferred[Any]"]
 
@@ -36,7 +37,7 @@ class Exchange:
 
     `in_thread(function, *arguments)` runs what blocks. What it opens must be closed, even if the connection is lost
     meanwhile: so it doesn't look at that, and who works in pieces calls `stream.check_connected` between them.
-    `tell(what, turn)` writes to the log.
+    `tell_files(files)` writes to the log what became of files of a bundle.
     """
 
     stream: ContentStream
@@ -44,4 +45,4 @@ class Exchange:
     algorithm: str
     in_thread: InThread
     clock: IReactorTime
-    tell: Callable[[str, Turn], None]
+    tell_files: Callable[[Sequence[FileRecord]], None]

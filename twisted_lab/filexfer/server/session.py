@@ -5,6 +5,7 @@ A request that can't be carried out is answered by an error, and the session goe
 it. Whatever ends it, what was open is closed, in threads like all that blocks.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -15,6 +16,7 @@ from twisted_lab.filexfer.errors import BadRequestError, DisconnectedError, File
 from twisted_lab.filexfer.messages.replies import sentence_of
 from twisted_lab.filexfer.messages.request_headers import parse_request
 from twisted_lab.filexfer.messages.requests import Ping, Put
+from twisted_lab.filexfer.server.audit import FileRecord
 from twisted_lab.filexfer.server.exchange import Exchange, Turn
 from twisted_lab.filexfer.server.greeting import greet
 from twisted_lab.filexfer.server.operations import OPERATIONS
@@ -86,7 +88,7 @@ class Session:
             return "not welcome"
         stream.hello_done()
         account, algorithm = welcomed
-        exchange = Exchange(stream, account, algorithm, self._factory.in_thread, self._clock, self._tell)
+        exchange = Exchange(stream, account, algorithm, self._factory.in_thread, self._clock, self._tell_files)
         self._user = account.user
         self._uploads = uploads = Uploads(exchange)
         interval = min(WORKING, self._factory.idle_timeout / 3 or WORKING)
@@ -158,10 +160,18 @@ class Session:
     def _tell(self, what: str, turn: Turn) -> None:
         self._record(self._user, what, turn)
 
+    def _tell_files(self, files: Sequence[FileRecord]) -> None:
+        self._factory.audit.record_files(
+            user=self._user, peer=self._peer(), duration=self._clock.seconds() - self._started, files=files
+        )
+
+    def _peer(self) -> str:
+        return show_address(self._stream.transport.getPeer())
+
     def _record(self, user: str, what: str, turn: Turn) -> None:
         self._factory.audit.record(
             user=user,
-            peer=show_address(self._stream.transport.getPeer()),
+            peer=self._peer(),
             what=what,
             path=turn.path,
             to=turn.to,

@@ -11,8 +11,9 @@ from twisted_lab.filexfer.messages.bundle import BundleDecoder, BundleFault
 from twisted_lab.filexfer.messages.replies import receipt_fields, result_line
 from twisted_lab.filexfer.messages.request_headers import parse_in_put
 from twisted_lab.filexfer.messages.requests import Abandon, Bundle, Finish, Part, Put, Resume
-from twisted_lab.filexfer.names import Name, join_name
+from twisted_lab.filexfer.names import Name
 from twisted_lab.filexfer.receipt import Receipt
+from twisted_lab.filexfer.server.audit import FileRecord
 from twisted_lab.filexfer.server.exchange import Exchange, Turn
 from twisted_lab.filexfer.small_file import SmallFile
 from twisted_lab.filexfer.store.incoming import Incoming
@@ -109,7 +110,7 @@ class Uploads:
         """Take many small files and publish each; give a line for each, in order."""
         condition = self._exchange.account.mode.narrow(request.condition)
         decoder = BundleDecoder()
-        group: list[SmallFile | BundleFault] = []
+        group = _Group()
         lines: list[bytes] = []
         stream = self._exchange.stream
         turn.size = 0
@@ -117,13 +118,12 @@ class Uploads:
             for piece in pieces:
                 turn.size += len(piece)
                 for found in decoder.feed(piece):
-                    group.append(found)
-                    if _is_full(group):
-                        lines += await self._publish(group, request, condition, turn)
-                        group = []
+                    if group.take(found):
+                        lines += await self._publish(group, request, condition)
+                        group = _Group()
         decoder.eof()
-        if group:
-            lines += await self._publish(group, request, condition, turn)
+        if group.found:
+            lines += await self._publish(group, request, condition)
         return b"".join(lines)
 
     async def _begin(self, request: Put) -> Incoming:
@@ -183,38 +183,49 @@ class Uploads:
         self.unfinished = header["type"] not in {"digest", "abandon"}  # it ends the put, whatever is wrong with it
         return parse_in_put(header)
 
-    async def _publish(
-        self, group: list[SmallFile | BundleFault], request: Bundle, condition: Condition, turn: Turn
-    ) -> list[bytes]:
+    async def _publish(self, group: "_Group", request: Bundle, condition: Condition) -> list[bytes]:
         """Publish a group; give a line for each, in order, and tell the log."""
         exchange = self._exchange
-        files = [found for found in group if isinstance(found, SmallFile)]
-        outcomes = iter(
-            await exchange.in_thread(exchange.account.store.receive_small, files, request.durability, condition)
+        published = await exchange.in_thread(
+            exchange.account.store.receive_small, group.files, request.durability, condition
         )
-        lines = []
-        for found in group:
-            outcome: Receipt | FilexferError = next(outcomes) if isinstance(found, SmallFile) else found.error
-            path = join_name(found.name) if isinstance(found, SmallFile) else found.path
-            size = len(found.content) if isinstance(found, SmallFile) else None
-            if isinstance(outcome, Receipt):
-                exchange.tell("put", Turn(turn.identity, path, size=size, digest=outcome.digest))
+        outcomes = iter(published)
+        records: list[FileRecord] = []
+        lines: list[bytes] = []
+        for found in group.found:
+            if isinstance(found, BundleFault):
+                outcome, path, size = found.error, found.path, None
             else:
-                exchange.tell("put", Turn(turn.identity, path, size=size, result=outcome.code))
+                outcome, path, size = next(outcomes), "/".join(found.name), len(found.content)
+            if isinstance(outcome, Receipt):
+                records.append(FileRecord(path, size, outcome.digest, "ok"))
+            else:
+                records.append(FileRecord(path, size, None, outcome.code))
             lines.append(result_line(outcome))
+        exchange.tell_files(records)
         exchange.stream.check_connected()
         return lines
+
+
+class _Group:
+    """What of a bundle is published together: all that was `found` of it, and the `files` among that."""
+
+    def __init__(self) -> None:
+        self.found: list[SmallFile | BundleFault] = []
+        self.files: list[SmallFile] = []
+        self._bytes = 0
+        self._components = 0
+
+    def take(self, found: SmallFile | BundleFault) -> bool:
+        """Add one; tell whether that was all there is room for."""
+        self.found.append(found)
+        if isinstance(found, SmallFile):
+            self.files.append(found)
+            self._bytes += len(found.content)
+            self._components += len(found.name)
+        return len(self.found) >= GROUP_FILES or self._bytes >= GROUP_BYTES or self._components >= GROUP_COMPONENTS
 
 
 def _check_offset(offset: int, left_over: int) -> None:
     if offset not in {0, left_over}:
         raise ChangedError(f"there are {left_over} bytes to go on from, not {offset}: ask for them anew")
-
-
-def _is_full(group: list[SmallFile | BundleFault]) -> bool:
-    files = [found for found in group if isinstance(found, SmallFile)]
-    return (
-        len(group) >= GROUP_FILES
-        or sum(len(file.content) for file in files) >= GROUP_BYTES
-        or sum(len(file.name) for file in files) >= GROUP_COMPONENTS
-    )
