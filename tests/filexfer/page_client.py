@@ -126,6 +126,22 @@ class PageClient:
         _, content = self.ask({"type": "bundle", **keys}, run)
         return [json.loads(line) for line in content.splitlines()]
 
+    def get_bundle(self, wanted: Sequence[dict[str, Any]]) -> Sequence[Message]:
+        """Get small files: give for each a message ``file``, its digest checked, or ``error``."""
+        lines = b"".join(json.dumps(each).encode() + b"\n" for each in wanted)
+        identity = self.send({"type": "get-bundle"}, lines)
+        answers: Sequence[Message] = ()
+        while len(answers) < len(wanted):
+            head, run = self.reply(identity)
+            here = (*unpack(run),)
+            if len(here) != head["count"]:
+                raise ValueError(f"{len(here)} files came in a message about {head['count']}")
+            answers = (*answers, *here)
+        for each, (facts, content) in zip(wanted, answers, strict=True):
+            if facts["type"] == "file" and (facts["path"], facts["digest"]) != (each["path"], digest(content)):
+                raise ValueError(f"another file came than was asked for: {facts}")
+        return answers
+
     def _read(self, length: int) -> bytes:
         pieces = []
         while length:
@@ -143,6 +159,16 @@ def pack(header: Mapping[str, Any], content: bytes = b"") -> bytes:
         header = {**header, "length": len(content)}
     raw = json.dumps(header).encode()
     return struct.pack("!I", len(raw)) + raw + content
+
+
+def unpack(run: bytes) -> Iterator[Message]:
+    """Give the messages of a run."""
+    while run:
+        (length,) = struct.unpack("!I", run[:4])
+        header = json.loads(run[4 : 4 + length])
+        end = 4 + length + header.get("length", 0)
+        yield header, run[4 + length : end]
+        run = run[end:]
 
 
 def digest(data: bytes) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -260,6 +261,43 @@ def test_bundles_that_cannot_be_read(client: PageClient) -> None:
     with pytest.raises(RefusedError, match="bad-request"):
         client.bundle([({"path": "b"}, b"")] * 1025)
     assert client.bundle([]) == []
+
+
+def test_get_bundle(client: PageClient, root: Path) -> None:
+    """Small files come together, each whole with its facts, and what keeps one from coming is told in its place."""
+    assert "get-bundle" in client.welcome["features"]
+    files = [({"path": f"got/{number}", "mode": 0o600}, b"%d" % number * number) for number in range(200)]
+    receipts = client.bundle([*files, ({"path": "got/last"}, bytes(262144))])
+    (root / "got" / "large").write_bytes(bytes(262145))
+    (root / "got" / "link").symlink_to("0")
+    wanted: list[dict[str, Any]] = [{"path": str(facts["path"])} for facts, _ in files]
+    answers = client.get_bundle([*wanted, {"path": "got/last"}])
+    assert [content for _, content in answers] == [*(data for _, data in files), bytes(262144)]
+    assert [facts["etag"] for facts, _ in answers] == [receipt["etag"] for receipt in receipts]
+    assert answers[0][0]["mode"] == 0o600
+    assert answers[0][0]["mtime"] == client.ask({"type": "stat", "path": "got/0"})[0]["mtime"]
+    paths = ["got/none", "got", "got/link", "../x", "got/large", "got/3", "got/4"]
+    odd = client.get_bundle(
+        [*({"path": path} for path in paths[:-2]), {"path": "got/3", **matching("x")}, {"path": "got/4"}, {"path": 7}]
+    )
+    assert [facts.get("code") for facts, _ in odd] == [
+        "not-found",
+        "is-a-directory",
+        "not-a-regular-file",
+        "bad-name",
+        "too-large",
+        "changed",
+        None,
+        "bad-request",
+    ]
+
+
+def test_get_bundles_that_cannot_be_read(client: PageClient) -> None:
+    """Lines that are none, too many, too long or without an end are refused; the connection goes on."""
+    for content in (b"", b'{"path":"a"}', b'{"path":"a"}\n' * 1025, b" " * 2**20 + b"\n"):
+        assert refusal(client, {"type": "get-bundle"}, content) == "bad-request"
+    answers = client.get_bundle([{"path": "x" * 32768}, {"path": "nothing"}])
+    assert [facts["code"] for facts, _ in answers] == ["bad-request", "not-found"]
 
 
 def test_names(client: PageClient, root: Path) -> None:

@@ -1,6 +1,7 @@
 """A file's content between connections and files: over TCP, UNIX sockets, TLS, and a transport without a socket."""
 
 import os
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -288,7 +289,7 @@ class MemoryTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a file, and a transport in memory."""
-        path = Path(self.mktemp())
+        path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "file"
         path.write_bytes(b"0123456789")
         self.file = os.open(path, os.O_RDWR)
         self.addCleanup(os.close, self.file)

@@ -43,7 +43,7 @@ class JudgingClient:
         self._creator = creator
         self._judge = judge
 
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> SharedConnection:
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """Make one."""
         connection = self._creator.clientConnectionForTLS(tlsProtocol)
         connection.set_verify(VERIFY_PEER | VERIFY_FAIL_IF_NO_PEER_CERT, self._verify)

@@ -60,7 +60,7 @@ class _Server:
     def __init__(self, creator: IOpenSSLServerConnectionCreator) -> None:
         self._creator = creator
 
-    def serverConnectionForTLS(self, tlsProtocol: Any) -> SharedConnection:
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """Make one."""
         return SharedConnection(self._creator.serverConnectionForTLS(tlsProtocol))
 

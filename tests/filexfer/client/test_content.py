@@ -65,15 +65,15 @@ class ContentTests(ServerTestCase):
         self.assertGreater(sum(self.moved), 1.9 * SIZE)
         self.assertEqual((putting.have_moved, getting.have_moved), (SIZE, SIZE))
 
-    async def test_not_over_tls(self) -> None:
-        """Over TLS it doesn't, and arrives all the same."""
+    async def test_over_tls(self) -> None:
+        """Over TLS it does too, through OpenSSL, in the same threads."""
         port = await self.listen(tls=True)
         files = await connect(reactor, f"127.0.0.1:{port}", tls=client_tls("localhost", ca=self.ca))
         self.addCleanup(lambda: ensureDeferred(files.close()))
         self.assertTrue(ISSLTransport.providedBy(files._conversation.transport))
         await self.put(files)
         self.assertEqual(await self.get(files), self.content)
-        self.assertEqual(self.moved, [])
+        self.assertGreater(sum(self.moved), 3.6 * SIZE)
 
     async def test_side_by_side(self) -> None:
         """Large puts and gets asked for at once, and small ones between them, over one connection."""

@@ -1,6 +1,7 @@
 """The client: requests and replies, one after the other and many at once, and servers that break the protocol."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -9,6 +10,7 @@ from twisted.internet.error import ConnectionLost
 from tests.filexfer.client.fake_server import FACTS, WELCOME, ClientTestCase, digest_of
 from twisted_lab.filexfer.conditions import Condition, Durability
 from twisted_lab.filexfer.errors import (
+    AccessError,
     BadNameError,
     BadRequestError,
     BusyError,
@@ -16,7 +18,7 @@ from twisted_lab.filexfer.errors import (
     FilexferError,
     NotFoundError,
 )
-from twisted_lab.filexfer.messages.bundle import BundleDecoder
+from twisted_lab.filexfer.messages.bundle import BundleDecoder, encode_small
 from twisted_lab.filexfer.messages.replies import Limits, Welcome
 from twisted_lab.filexfer.receipt import Receipt
 from twisted_lab.filexfer.small_file import SmallFile
@@ -245,6 +247,99 @@ class SmallFileTests(ClientTestCase):
         ok = {"digest": digest_of(b"jello"), "size": 5, "etag": "e", "durability": "directory"}
         self.server.say({"type": "bundle", "id": header["id"]}, lines(ok))
         self.refused(asking, RemoteProtocolError)
+
+
+class GetSmallTests(ClientTestCase):
+    """Bundles that are got."""
+
+    welcome = Welcome(1, "sha-256", "read-write", "", 300.0, Limits(bundle_files=2, bundle_bytes=10))
+
+    def say(self, identity: int, *files: SmallFile, **keys: Any) -> None:
+        """Answer by one message."""
+        run = b"".join(map(encode_small, files))
+        self.server.say({"type": "get-bundle", "id": identity, "count": len(files), **keys}, run)
+
+    def small(self, name: str, content: bytes = b"hello") -> SmallFile:
+        """Give a file."""
+        return SmallFile((name,), content, digest_of(content), 0, 0o644, "e")
+
+    def test_get(self) -> None:
+        """As many as the server gives are asked for at a time; they come in as many messages as it likes."""
+        files = [self.small(name) for name in "abc"]
+        asking = self.asking(self.files.get_small([*"abc"]))
+        ((header, content),) = self.server.take()
+        self.assertEqual(content, b'{"path":"a"}\n{"path":"b"}\n')
+        self.say(header["id"], files[0])
+        self.server.say({"type": "working", "id": header["id"]})
+        self.say(header["id"], files[1])
+        ((header, content),) = self.server.take()
+        self.assertEqual(content, b'{"path":"c"}\n')
+        self.say(header["id"], files[2])
+        self.assertEqual(self.successResultOf(asking), files)
+
+    def test_nothing(self) -> None:
+        """No files are no request; a name that isn't one isn't sent."""
+        self.assertEqual(self.successResultOf(self.asking(self.files.get_small([]))), [])
+        self.refused(self.asking(self.files.get_small(["../x"])), BadNameError)
+        self.assertEqual(self.server.take(), [])
+
+    def test_error_in_place_of_a_message(self) -> None:
+        """It ends the reply, and is the request's; the connection goes on."""
+        asking, after = self.asking(self.files.get_small([*"ab"])), self.asking(self.files.ping())
+        header, ping = self.server.take_headers()
+        self.say(header["id"], self.small("a"))
+        self.server.say({"type": "error", "id": header["id"], "code": "access", "message": "no"})
+        self.refused(asking, AccessError)
+        self.server.say({"type": "ping", "id": ping["id"]})
+        self.successResultOf(after)
+
+    def test_cancelled(self) -> None:
+        """The reply to a request that nobody waits for is dropped, and the next one is heard."""
+        asking, after = self.asking(self.files.get_small([*"ab"])), self.asking(self.files.ping())
+        header, ping = self.server.take_headers()
+        self.say(header["id"], self.small("a"))
+        asking.cancel()
+        self.failureResultOf(asking, CancelledError)
+        self.say(header["id"], self.small("b"))
+        self.server.say({"type": "ping", "id": ping["id"]})
+        self.successResultOf(after)
+
+    def test_lost(self) -> None:
+        """A connection that is lost in the middle is the error of all."""
+        asking = self.asking(self.files.get_small([*"ab"]))
+        (header,) = self.server.take_headers()
+        self.say(header["id"], self.small("a"))
+        self.server.lose(ConnectionLost())
+        self.refused(asking, DisconnectedError)
+
+    def test_hostile(self) -> None:
+        """What wasn't asked for, is too much or is counted wrongly ends the connection, before it is kept."""
+        a = self.small("a")
+        for files, keys in (
+            ([self.small("../a")], {}),
+            ([self.small("b")], {}),
+            ([a, a, a], {}),
+            ([a], {"count": 2}),
+            ([a, self.small("b")], {"count": 1}),
+            ([a], {"count": 0}),
+            ([a], {"count": True}),
+            ([a], {"count": "1"}),
+            ([a], {"length": 2**40}),
+            ([a], {"length": 10 + 2 * 2**14 + 1}),
+        ):
+            self.setUp()
+            asking = self.asking(self.files.get_small([*"ab"]))
+            (header,) = self.server.take_headers()
+            run = b"".join(
+                encode_small(replace(each, name=("x",))).replace(b'"x"', b'"%b"' % each.name[0].encode())
+                for each in files
+            )
+            self.server.say({"type": "get-bundle", "id": header["id"], "count": len(files), **keys}, run)
+            if keys == {"count": 1} or len(files) == 1:
+                self.server.say({"type": "get-bundle", "id": header["id"], "count": 1}, encode_small(self.small("b")))
+            self.assertTrue(self.server.transport.disconnected or self.server.transport.disconnecting, (files, keys))
+            self.server.lose()
+            self.refused(asking, RemoteProtocolError)
 
 
 class HostileTests(ClientTestCase):

@@ -166,6 +166,11 @@ class RoundTripTests(ServerTestCase):
         self.assertEqual([n for n, result in enumerate(results) if isinstance(result, FilexferError)], [5])
         for number in (0, 1023, 1024, 2499):
             self.assertEqual((self.root / f"d{number % 7}" / str(number)).read_bytes(), contents[number])
+        paths = [f"d{number % 7}/{number}" for number in range(2500)]
+        found = await files.get_small(paths)
+        self.assertIsInstance(found[5], NotFoundError)
+        got = [file.content for file in found if isinstance(file, SmallFile)]
+        self.assertEqual(got, contents[:5] + contents[6:])
 
     async def test_pipe(self) -> None:
         """A pipe is put as it comes, to its end."""

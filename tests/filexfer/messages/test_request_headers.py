@@ -30,6 +30,7 @@ from twisted_lab.filexfer.messages.requests import (
     DigestOf,
     Finish,
     Get,
+    GetBundle,
     Hello,
     InPut,
     List,
@@ -72,6 +73,7 @@ REQUESTS: dict[type, SearchStrategy[Any]] = {
         List, NAMES, NAMES.map(lambda name: name[0] if name else ""), strategies.integers(1, MAX_PAGE)
     ),
     Get: strategies.builds(Get, *_RANGES),
+    GetBundle: strategies.builds(GetBundle, SIZES),
     DigestOf: strategies.builds(DigestOf, *_RANGES),
     Resume: strategies.builds(Resume, NAMES, SIZES),
     Put: _PUTS | strategies.builds(Put, NAMES, strategies.just(MAX_INTEGER), strategies.integers(0, 99)),
@@ -95,7 +97,7 @@ _KEYS = (
 #: Headers near to requests: some of the keys that requests have, with values of any kind.
 HEADERS = strategies.builds(
     lambda kind, keys: {"type": kind, "id": 1, "path": "a", **keys},
-    strategies.sampled_from([kind.__name__.lower() for kind in REQUESTS] + ["part", "abandon", "digest"]),
+    strategies.sampled_from([kind.__name__.lower() for kind in REQUESTS] + ["part", "abandon", "digest", "get-bundle"]),
     strategies.dictionaries(
         strategies.sampled_from(_KEYS.split()),
         strategies.sampled_from(["a/b", "", "absent", 0, 1, [1, 2], ["sha-256"], "file"]) | ANYTHING,

@@ -78,7 +78,7 @@ class RecordFilesTests(SynchronousTestCase):
     def record(self) -> dict[str, Any]:
         """Give the one event of two files."""
         with capturedLogs() as events:
-            Audit().record_files(user="alice", peer="127.0.0.1:4711", duration=0.25, files=self.files)
+            Audit().record_files(what="put", user="alice", peer="127.0.0.1:4711", duration=0.25, files=self.files)
         (event,) = events
         return event
 

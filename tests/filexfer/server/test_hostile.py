@@ -206,6 +206,11 @@ class LossTests(ThreadedTestCase):
         )
         self.check_losses(encode({"type": "bundle", "id": 1}, files))
 
+    def test_get_bundle(self) -> None:
+        """A bundle of three groups that is got."""
+        for stalls in (False, True):
+            self.check_losses(encode({"type": "get-bundle", "id": 1}, b'{"path":"old"}\n' * 150), stalls=stalls)
+
     def test_get_and_digest(self) -> None:
         """What only reads."""
         for stalls in (False, True):
@@ -387,6 +392,20 @@ class AuditTests(ThreadedTestCase):
         self.threads.step(lambda: self.lose(self.connection))
         self.assertTrue((self.directory / "x").exists())
         self.assertIn(("put", "x", "ok"), [(r["what"], r["path"], r["result"]) for r in self.records.kept])
+
+    def test_a_client_that_reads_no_bundle(self) -> None:
+        """For a client that doesn't read one group goes out and one is read ahead, and no thread waits."""
+        (self.directory / "x").write_bytes(b"one")
+        self.transport.stalls = True
+        self.send({"type": "get-bundle", "id": 1}, b'{"path":"x"}\n' * 1000)
+        self.threads.run()
+        ((header, _),) = decode(self.transport.value())
+        self.assertEqual(header["count"], 64)
+        self.assertEqual([r for r in self.records.kept if r["what"] == "get"], [])
+        self.lose(self.connection)
+        self.threads.run()
+        told = [r["result"] for r in self.records.kept if r["what"] == "get"]
+        self.assertEqual(told, ["disconnected"] * 64)
 
     def test_a_client_that_breaks_the_protocol(self) -> None:
         """A put that ended because its client broke the protocol isn't logged as a fault of ours."""

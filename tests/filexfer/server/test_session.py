@@ -6,6 +6,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from tests.filexfer.server.sessions import HELLO, SessionTestCase, encode, sha
+from tests.test_header_service import decode
+from twisted_lab.filexfer.messages.bundle import MAX_FILE
 from twisted_lab.filexfer.modes import Mode
 from twisted_lab.filexfer.server.factory import HELLO_TIMEOUT, LEAST_PROGRESS
 from twisted_lab.filexfer.server.greeting import LOGIN_DELAY, MAX_HELLOS
@@ -317,6 +319,36 @@ class OperationTests(SessionTestCase):
         self.assertEqual(self.code({"type": "bundle"}, whole + whole[:-1]), "bad-request")
         self.assertEqual(self.ask({"type": "ping"}), [({"type": "ping", "id": 1}, b"")])
 
+    def get_bundle(self, *paths: str) -> list[tuple[dict[str, Any], bytes]]:
+        """Get small files; give what is said of each."""
+        lines = b"".join(b'{"path":"%b"}\n' % path.encode() for path in paths)
+        replies = self.ask({"type": "get-bundle"}, lines)
+        answers = [answer for _, run in replies for answer in decode(run)]
+        self.assertEqual(sum(head["count"] for head, _ in replies), len(paths))
+        return answers
+
+    def test_get_bundle(self) -> None:
+        """Many small files are got by one request, each is logged, and what fails is told in its place."""
+        self.put("a", b"one")
+        self.put("b", b"two")
+        first, missing, last = self.get_bundle("a", "none", "b")
+        self.assertEqual((first[1], first[0]["digest"], last[1]), (b"one", sha(b"one"), b"two"))
+        self.assertEqual(missing[0]["code"], "not-found")
+        told = [(r["path"], r["size"], r["digest"], r["result"]) for r in self.records.kept if r["what"] == "get"]
+        self.assertEqual(
+            told, [("a", 3, sha(b"one"), "ok"), ("none", None, None, "not-found"), ("b", 3, sha(b"two"), "ok")]
+        )
+        self.assertEqual((self.records.kept[-1]["what"], self.records.kept[-1]["result"]), ("get-bundle", "ok"))
+
+    def test_get_bundle_in_groups(self) -> None:
+        """More than a group comes in several messages; files that are more than a bundle has room for are refused."""
+        (self.directory / "x").write_bytes(bytes(MAX_FILE))
+        replies = self.ask({"type": "get-bundle"}, b'{"path":"x"}\n' * 70)
+        self.assertGreater(len(replies), 60)
+        self.assertLess(max(len(run) for _, run in replies), 2 * MAX_FILE)
+        answers = [header for _, run in replies for header, _ in decode(run)]
+        self.assertEqual([header.get("code") for header in answers], [None] * 64 + ["too-large"] * 6)
+
     def test_the_rest(self) -> None:
         """Directories are made, files renamed, linked and removed."""
         ok = [({"type": "ok", "id": 1}, b"")]
@@ -489,6 +521,7 @@ class ReadTests(SessionTestCase):
             if header["type"] == "put":
                 self.send({"type": "abandon", "id": 1})
         self.assertEqual(len(self.ask({"type": "get", "path": "x"})), 2)
+        self.assertEqual(len(self.ask({"type": "get-bundle"}, b'{"path":"x"}\n')), 1)
         self.assertEqual([path.name for path in self.directory.iterdir()], ["x"])
 
 
@@ -508,6 +541,7 @@ class DropTests(SessionTestCase):
             {"type": "stat", "path": "x"},
             {"type": "list", "path": ""},
             {"type": "get", "path": "x"},
+            {"type": "get-bundle"},
             {"type": "digest", "path": "x"},
             {"type": "rename", "path": "x", "to": "y"},
             {"type": "remove", "path": "x"},

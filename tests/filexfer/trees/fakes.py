@@ -116,6 +116,18 @@ class FakeFiles:
                 results.append(error)
         return results
 
+    async def get_small(self, paths: Sequence[str]) -> list[SmallFile | FilexferError]:
+        """Copy files out."""
+        results: list[SmallFile | FilexferError] = []
+        with self.store.read_small(ALGORITHM) as reads:
+            for path in paths:
+                try:
+                    self.ask("bundled", path)
+                    results.append(reads.read(parse_name(path), self.welcome.limits.bundle_file))
+                except FilexferError as error:
+                    results.append(error)
+        return results
+
     async def mkdir(self, path: str, *, parents: bool = False) -> None:
         """Make a directory."""
         self.ask("mkdir", path)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, execute
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, execute, fail, succeed
 
 from tests.filexfer.trees.fakes import Notes, TwoTreesTestCase, fill, shown
 from twisted_lab.filexfer.conditions import Condition
@@ -21,6 +21,7 @@ from twisted_lab.filexfer.errors import (
     NotFoundError,
     QuotaExceededError,
     SourceChangedError,
+    TooLargeError,
 )
 from twisted_lab.filexfer.links import Links
 from twisted_lab.filexfer.small_file import SmallFile
@@ -301,6 +302,77 @@ class GetTests(TransferTestCase):
         fill(self.there, {"a.o": "", "a.c": "", "out/f": ""})
         self.get(TreeOptions(filters=Filters((Rule("*.o", include=False), Rule("out/", include=False)))))
         self.assertEqual(shown(self.here), {"a.c": ""})
+
+
+class GetInBundlesTests(GetTests):
+    """The same from a server that gives bundles."""
+
+    def setUp(self) -> None:
+        """Say so."""
+        super().setUp()
+        self.files.welcome = replace(self.files.welcome, features=("get-bundle",))
+
+    def test_bundled(self) -> None:
+        """Small files come together, as many as the server gives; large ones by themselves."""
+        fill(self.there, {f"d/{number}": "x" for number in range(10)} | {"large": "x" * 1001})
+        asked: list[list[str]] = []
+        get_small = self.files.get_small
+
+        async def counting(paths: list[str]) -> object:
+            asked.append(paths)
+            return await get_small(paths)
+
+        self.files.get_small = counting  # type: ignore[method-assign, assignment]
+        self.get()
+        self.assertEqual([len(paths) for paths in asked], [4, 4, 2])
+        self.assertEqual([path for what, path in self.files.asked if what == "get"], ["large"])
+        self.assertEqual(shown(self.here), shown(self.there))
+
+    def test_source_changes(self) -> None:
+        """A file that goes or changes on the server is an error of the source; the rest goes on."""
+        fill(self.there, {"a": "", "b": "", "c": ""})
+        self.files.errors = {("bundled", "a"): NotFoundError("it went"), ("bundled", "b"): ChangedError("it changed")}
+        self.get()
+        self.assertEqual((self.notes.failures, self.notes.changed_sources, self.notes.done_files), (2, 2, 1))
+
+    def test_grown(self) -> None:
+        """A file that has grown too large for a bundle since it was listed is got by itself."""
+        fill(self.there, {"a": "small", "b": "grown"})
+        self.files.errors["bundled", "b"] = TooLargeError("it is")
+        self.get()
+        self.assertEqual(shown(self.here), shown(self.there))
+        self.assertIn(("get", "b"), self.files.asked)
+
+    def test_all_fails(self) -> None:
+        """A full disk or a lost connection end it: the error is raised, and later files aren't asked for."""
+        fill(self.there, {f"{number:02}": "" for number in range(40)})
+        self.files.errors["bundled", "01"] = NoSpaceError("full")
+        self.assertRaises(NoSpaceError, self.get)
+        self.assertNotIn(("bundled", "39"), self.files.asked)
+
+    def test_request_fails(self) -> None:
+        """A request that fails as a whole is each file's failure."""
+        fill(self.there, {"a": "", "b": ""})
+        self.patch(self.files, "get_small", lambda _: fail(AccessError("no")))
+        self.get()
+        self.assertEqual({*self.notes.errors}, {"a", "b"})
+
+    def test_not_in_vain(self) -> None:
+        """A file that is there and isn't to be replaced isn't asked for."""
+        fill(self.there, {"a": "theirs", "b": "theirs"})
+        fill(self.here, {"a": "mine"})
+        self.get(TreeOptions(condition=Condition(absent=True)))
+        self.assertEqual(shown(self.here), {"a": "mine", "b": "theirs"})
+        self.assertIsInstance(self.notes.errors["a"], ExistsError)
+        self.assertNotIn(("bundled", "a"), self.files.asked)
+
+    def test_other_bytes(self) -> None:
+        """What doesn't have the digest that came with it isn't published."""
+        fill(self.there, {"a": "theirs"})
+        wrong = SmallFile(("a",), b"other", "sha-256:" + "0" * 64, 0, 0o644)
+        self.patch(self.files, "get_small", lambda _: succeed([wrong]))
+        self.get()
+        self.assertEqual((shown(self.here), self.notes.errors["a"].code), ({}, "digest-mismatch"))
 
 
 class SyncTestCase(TransferTestCase):

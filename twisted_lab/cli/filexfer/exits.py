@@ -95,6 +95,7 @@ _STATUS: tuple[tuple[type[errors.FilexferError], int], ...] = (
     (errors.BusyError, os.EX_TEMPFAIL),
     (errors.BadRequestError, os.EX_PROTOCOL),
     (errors.UnsupportedError, os.EX_PROTOCOL),
+    (errors.TooLargeError, os.EX_PROTOCOL),
     (ProtocolError, os.EX_PROTOCOL),
     (UntrustedError, os.EX_NOPERM),
     (errors.AccessError, os.EX_NOPERM),

@@ -76,15 +76,15 @@ class Audit:
             result=result,
         )
 
-    def record_files(self, *, user: str, peer: str, duration: float, files: Sequence[FileRecord]) -> None:
+    def record_files(self, *, user: str, peer: str, what: str, duration: float, files: Sequence[FileRecord]) -> None:
         """
-        Log what was put of a bundle, at least one file: in one event, whose text has a line for each.
+        Log what was put, or got, in a bundle, at least one file: in one event, whose text has a line for each.
 
         Thousands come in a second, and an event for each would cost more than the files. Each line says all that
-        `record` would say of a put. The log puts the time before the first, so those after it begin with theirs.
+        `record` would say. The log puts the time before the first, so those after it begin with theirs.
         """
         now = time.time()
-        before, after = f"filexfer: {_who(user, peer)}: put ", f", {duration:.3f} s, "
+        before, after = f"filexfer: {_who(user, peer)}: {what} ", f", {duration:.3f} s, "
         lines = [
             f"{before}{_quote(file.path)}{_moved(file.size, file.digest)}{after}{_word(file.result)}" for file in files
         ]
@@ -93,7 +93,7 @@ class Audit:
             lines=f"\n{formatTime(now)} ".join(lines),
             user=user,
             peer=peer,
-            what="put",
+            what=what,
             files=files,
             duration=duration,
         )

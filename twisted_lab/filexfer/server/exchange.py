@@ -37,7 +37,7 @@ class Exchange:
 
     `in_thread(function, *arguments)` runs what blocks. What it opens must be closed, even if the connection is lost
     meanwhile: so it doesn't look at that, and who works in pieces calls `stream.check_connected` between them.
-    `tell_files(files)` writes to the log what became of files of a bundle.
+    `tell_files(what, files)` writes to the log what became of files that were put, or got, in a bundle.
     """
 
     stream: ContentStream
@@ -45,4 +45,4 @@ class Exchange:
     algorithm: str
     in_thread: InThread
     clock: IReactorTime
-    tell_files: Callable[[Sequence[FileRecord]], None]
+    tell_files: Callable[[str, Sequence[FileRecord]], None]

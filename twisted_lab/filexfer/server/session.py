@@ -160,10 +160,9 @@ class Session:
     def _tell(self, what: str, turn: Turn) -> None:
         self._record(self._user, what, turn)
 
-    def _tell_files(self, files: Sequence[FileRecord]) -> None:
-        self._factory.audit.record_files(
-            user=self._user, peer=self._peer(), duration=self._clock.seconds() - self._started, files=files
-        )
+    def _tell_files(self, what: str, files: Sequence[FileRecord]) -> None:
+        duration = self._clock.seconds() - self._started
+        self._factory.audit.record_files(user=self._user, peer=self._peer(), what=what, duration=duration, files=files)
 
     def _peer(self) -> str:
         return show_address(self._stream.transport.getPeer())

@@ -11,6 +11,7 @@ from twisted_lab.filexfer.messages.bundle import MAX_BUNDLE, MAX_FILE
 from twisted_lab.filexfer.messages.content import ContentStream
 from twisted_lab.filexfer.messages.get_bundle import MAX_REQUEST, encode_answer, parse_wanted, split_wanted
 from twisted_lab.filexfer.messages.requests import GetBundle
+from twisted_lab.filexfer.server.audit import FileRecord
 from twisted_lab.filexfer.server.exchange import Exchange, Turn
 from twisted_lab.filexfer.store.store import Store
 from twisted_lab.net.detached import Worker
@@ -48,8 +49,9 @@ async def send_small(exchange: Exchange, request: GetBundle, turn: Turn) -> None
                 each.result = error.code
             raise
         finally:
-            for each in group.turns:
-                exchange.tell("get", each)
+            exchange.tell_files(
+                "get", [FileRecord(each.path or "", each.size, each.digest, each.result) for each in group.turns]
+            )
 
 
 async def _take(stream: ContentStream) -> bytes:

@@ -202,7 +202,7 @@ class Uploads:
             else:
                 records.append(FileRecord(path, size, None, outcome.code))
             lines.append(result_line(outcome))
-        exchange.tell_files(records)
+        exchange.tell_files("put", records)
         exchange.stream.check_connected()
         return lines
 
