@@ -47,7 +47,9 @@ class WantedTests(SynchronousTestCase):
         content = b"".join(wanted_line(join_name(name), etag) for name, etag in wanted)
         self.assertEqual([parse_wanted(line) for line in split_wanted(content)], wanted)
 
-    @given(strategies.binary(max_size=60) | ANYTHING.map(serialize_any))
+    @given(
+        strategies.binary(max_size=60) | ANYTHING.map(lambda value: serialize_any(value))  # noqa: PLW0108  # it is defined below
+    )
     def test_any_line(self, line: bytes) -> None:
         """Whatever a line is, it is read, or refused by an error of ours."""
         try:

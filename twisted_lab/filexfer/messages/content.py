@@ -1,8 +1,8 @@
 """
-Content on its way between the socket and a file, without passing through Python where the connection is plain.
+Content on its way between the socket and a file, without passing through the reactor's thread.
 
-Where it isn't, as with TLS, or where it is too little to be worth it, content goes through `read_some` and
-`send_content`, and a thread writes, or reads ahead, meanwhile.
+Where that can't be, as with another's TLS, or where it is too little to be worth it, content goes through `read_some`
+and `send_content`, and a thread writes, or reads ahead, meanwhile.
 """
 
 from collections.abc import Sequence
