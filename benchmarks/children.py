@@ -84,12 +84,7 @@ class Tree:
 
     def processes(self) -> list[int]:
         """Give the numbers of those that run, the first one's first."""
-        found = [self.process.pid]
-        for pid in found:
-            with suppress(OSError):
-                for children in Path(f"/proc/{pid}/task").glob("*/children"):
-                    found += map(int, children.read_text().split())
-        return found
+        return with_children(self.process.pid)
 
     def cpu(self) -> float:
         """Give the seconds of CPU so far, those of children that have ended included."""
@@ -111,6 +106,24 @@ class Tree:
             said = self.log.read_text(errors="replace")[-2000:]
             raise FailedError(f"{' '.join(self.words)}\nended with status {self.process.returncode}\n{said}")
         return usage.ru_utime + usage.ru_stime
+
+
+def with_children(pid: int) -> list[int]:
+    """Give `pid` and the numbers of all that it has started and that run."""
+    found = [pid]
+    for each in found:
+        with suppress(OSError):
+            for children in Path(f"/proc/{each}/task").glob("*/children"):
+                found += map(int, children.read_text().split())
+    return found
+
+
+def end_strays() -> None:
+    """Kill what this process has started and lost sight of: a signal may come while a process is started."""
+    for pid in with_children(os.getpid())[:0:-1]:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 @contextmanager

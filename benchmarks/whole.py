@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from children import FailedError
+from children import FailedError, end_strays
 
 
 def add_options(parser: ArgumentParser, rounds: int) -> None:
@@ -25,3 +25,5 @@ def run(measure: Callable[[Namespace], int], options: Namespace) -> int:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    finally:
+        end_strays()

@@ -139,7 +139,7 @@ def servers(way: str) -> Iterator[tuple[int, list["subprocess.Popen[str]"]]]:
     try:
         for process in processes:
             out: Any = process.stdout
-            if not select.select([out], [], [], DEADLINE)[0] or os.read(out.fileno(), 6) != b"ready\n":
+            if not select.select([out], [], [], DEADLINE)[0] or out.readline() != "ready\n":
                 raise SystemExit("a server hasn't started")
         yield port, processes
     finally:

@@ -22,15 +22,18 @@ OUTSIDERS = {
     # The last three come with the TLS extra, and only modules that are imported when TLS is asked for have them.
     "net*": {
         "contextlib",
+        "enum",
         "errno",
         "hashlib",
         "ipaddress",
         "mmap",
         "os",
         "pathlib",
+        "queue",
         "select",
         "socket",
         "tempfile",
+        "threading",
         "time",
         "twisted",
         "zope",

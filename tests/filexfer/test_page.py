@@ -266,19 +266,24 @@ def test_bundles_that_cannot_be_read(client: PageClient) -> None:
 def test_get_bundle(client: PageClient, root: Path) -> None:
     """Small files come together, each whole with its facts, and what keeps one from coming is told in its place."""
     assert "get-bundle" in client.welcome["features"]
-    files = [({"path": f"got/{number}", "mode": 0o600}, b"%d" % number * number) for number in range(200)]
-    receipts = client.bundle([*files, ({"path": "got/last"}, bytes(262144))])
-    (root / "got" / "large").write_bytes(bytes(262145))
-    (root / "got" / "link").symlink_to("0")
+    files = [({"path": f"fetched/{number}", "mode": 0o600}, b"%d" % number * number) for number in range(200)]
+    receipts = client.bundle([*files, ({"path": "fetched/last"}, bytes(262144))])
+    (root / "fetched" / "large").write_bytes(bytes(262145))
+    (root / "fetched" / "link").symlink_to("0")
     wanted: list[dict[str, Any]] = [{"path": str(facts["path"])} for facts, _ in files]
-    answers = client.get_bundle([*wanted, {"path": "got/last"}])
+    answers = client.get_bundle([*wanted, {"path": "fetched/last"}])
     assert [content for _, content in answers] == [*(data for _, data in files), bytes(262144)]
     assert [facts["etag"] for facts, _ in answers] == [receipt["etag"] for receipt in receipts]
     assert answers[0][0]["mode"] == 0o600
-    assert answers[0][0]["mtime"] == client.ask({"type": "stat", "path": "got/0"})[0]["mtime"]
-    paths = ["got/none", "got", "got/link", "../x", "got/large", "got/3", "got/4"]
+    assert answers[0][0]["mtime"] == client.ask({"type": "stat", "path": "fetched/0"})[0]["mtime"]
+    paths = ["fetched/none", "fetched", "fetched/link", "../x", "fetched/large"]
     odd = client.get_bundle(
-        [*({"path": path} for path in paths[:-2]), {"path": "got/3", **matching("x")}, {"path": "got/4"}, {"path": 7}]
+        [
+            *({"path": path} for path in paths),
+            {"path": "fetched/3", **matching("x")},
+            {"path": "fetched/4"},
+            {"path": 7},
+        ]
     )
     assert [facts.get("code") for facts, _ in odd] == [
         "not-found",

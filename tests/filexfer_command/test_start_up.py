@@ -19,7 +19,9 @@ TREES = {"twisted_lab.cli.filexfer.directories", "twisted_lab.filexfer.trees"}
 
 def imported(cwd: Path, *words: str) -> set[str]:
     """Run a command; give what it imports, and each package that some of it is in."""
-    environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("COVERAGE")}
+    # Neither coverage, nor a reactor of one's choice, which Twisted finds by its plugins.
+    apart = ("COVERAGE", "PYTHONPATH", "TESTS_REACTOR")
+    environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(apart)}
     environment["PYTHONPROFILEIMPORTTIME"] = "1"
     done = subprocess.run(
         words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=False

@@ -3,8 +3,10 @@
 import random
 import socket
 import struct
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -57,10 +59,13 @@ class NotingFactory(Factory[Noting]):
 
 
 class ReactorTestCase(SynchronousTestCase):
-    """Each test gets the eager reactor as `reactor`, and may `use` another one."""
+    """Each test gets the eager reactor as `reactor`, and may `use` another one; and a directory of its own."""
 
     def setUp(self) -> None:
-        """Begin with ours."""
+        """Begin with ours; the directory is removed last."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
         self.reactor: Any = None
         self.use(EagerReactor)
 

@@ -4,7 +4,6 @@ import os
 import socket
 import ssl
 import tempfile
-from pathlib import Path
 from typing import Any, cast
 
 import trustme
@@ -217,7 +216,7 @@ class SidesTests(ReactorTestCase):
 
     def test_unix(self) -> None:
         """Over UNIX sockets all bytes come back, and the error of a send shows later."""
-        path = f"{self.mktemp()}s"
+        path = f"{self.directory}/socket"
         factory = NotingFactory()
         self.reactor.listenUNIX(path, factory)
         connecting = ConnectingFactory()
@@ -238,7 +237,7 @@ class SidesTests(ReactorTestCase):
 
     def test_descriptors(self) -> None:
         """A descriptor goes with the bytes, whether those were written before or after it."""
-        path = f"{self.mktemp()}s"
+        path = f"{self.directory}/socket"
         factory = NotingFactory(Receiving)
         self.reactor.listenUNIX(path, factory)
         connecting = ConnectingFactory()
@@ -259,7 +258,7 @@ class SidesTests(ReactorTestCase):
 
     def test_adopted_sockets(self) -> None:
         """Sockets that others made are served alike: one that listens, one that is connected, TCP and UNIX."""
-        path = f"{self.mktemp()}s"
+        path = f"{self.directory}/socket"
         for family, address in ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_UNIX, path)):
             factory = NotingFactory()
             with socket.socket(family) as listener:
@@ -286,10 +285,8 @@ class SidesTests(ReactorTestCase):
 
     def test_tls(self) -> None:
         """8 MiB come back through TLS as they were, and the connection ends in order."""
-        directory = Path(self.mktemp())
-        directory.mkdir()
         authority = trustme.CA()
-        key = directory / "server.pem"
+        key = self.directory / "server.pem"
         authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(key)
         factory = NotingFactory(Echoing)
         endpoint = serverFromString(self.reactor, f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={key}")

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet import abstract, tcp, unix
-from twisted.internet._newtls import startTLS
 from twisted.internet.interfaces import IProducer
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import context, log
@@ -76,6 +75,8 @@ class EagerConnection(EagerStream):
 
     def startTLS(self, ctx: object, normal: bool = True) -> None:  # noqa: FBT001, FBT002
         """Start TLS after what was written; from then on writes go through it."""
+        from twisted.internet._newtls import startTLS  # noqa: PLC0415  # it comes with the extra
+
         self.spill()
         self.room = CLOSED
         startTLS(self, ctx, normal, EagerStream)

@@ -2,8 +2,8 @@
 A file's content to a connection, and a connection's to a file, past Python: `send_file` and `receive_file`.
 
 On a plain TCP or UNIX socket threads move the bytes between socket and file (see `flow`), and never wait for a slow
-peer; that is the reactor's, which never waits for a disk (see `mover`). So they do where `twisted_lab.net.tls` stands in
-between. Where anything else does, or where there is no socket, content goes by large reads and writes instead.
+peer; that is the reactor's, which never waits for a disk (see `mover`). They do too where `twisted_lab.net.tls` stands
+in between. Where anything else does, or where there is no socket, content goes by large reads and writes instead.
 """
 
 from collections import deque

@@ -7,7 +7,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.filexfer.messages.values import ANYTHING, ETAGS, MODES, MTIMES, NAMES
 from twisted_lab.filexfer.digests import Digest
-from twisted_lab.filexfer.errors import BadNameError, BadRequestError, DigestMismatchError, NotFoundError
+from twisted_lab.filexfer.errors import (
+    BadNameError,
+    BadRequestError,
+    DigestMismatchError,
+    FilexferError,
+    NotFoundError,
+)
 from twisted_lab.filexfer.messages.bundle import MAX_FILES
 from twisted_lab.filexfer.messages.get_bundle import (
     MAX_ANSWER,

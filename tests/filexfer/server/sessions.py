@@ -67,9 +67,9 @@ class Records(Audit):
         self.kept.append(fields)
 
     def record_files(self, *, files: Sequence[FileRecord], **fields: Any) -> None:
-        """Keep each as if it were put by itself."""
+        """Keep each as if it were alone."""
         for file in files:
-            self.record(**fields, what="put", path=file.path, size=file.size, digest=file.digest, result=file.result)
+            self.record(**fields, path=file.path, size=file.size, digest=file.digest, result=file.result)
 
 
 class SessionTestCase(SynchronousTestCase):
