@@ -66,10 +66,11 @@ def break_off(way: Way, place: Place, servers: Sequence[Tree], size: int) -> int
         finally:
             client.end(signal.SIGKILL)
         settle(at_rest)
-        if client.process.returncode == -signal.SIGKILL:
-            return come_to_rest(way.target(place).parent)
-        # It had ended before: what it did doesn't count.
-        contents.remove(way.target(place))
+        if client.process.returncode == -signal.SIGKILL and (had := come_to_rest(way.target(place).parent)) < size:
+            return had
+        # All had arrived before: what it did doesn't count.
+        for path in way.target(place).parent.iterdir():
+            contents.remove(path)
     raise FailedError(f"{way.name} ended before it could be killed\n{client.log.read_text()[-2000:]}")
 
 

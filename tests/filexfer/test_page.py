@@ -4,6 +4,7 @@ import ast
 import os
 import random
 import re
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -261,6 +262,25 @@ def test_bundles_that_cannot_be_read(client: PageClient) -> None:
     with pytest.raises(RefusedError, match="bad-request"):
         client.bundle([({"path": "b"}, b"")] * 1025)
     assert client.bundle([]) == []
+
+
+def test_full_disk(client: PageClient, server: Running) -> None:
+    """A file that the disk doesn't take is refused, in the middle of its content; what follows that is understood."""
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (2**22, limits[1]))
+    try:
+        content = os.urandom(2**24)
+        identity = client.send({"type": "put", "path": "large", "size": 2 * len(content)})
+        client.send({"type": "part"}, content, identity)
+        client.send({"type": "part"}, content, identity)
+        client.send({"type": "digest", "digest": digest(2 * content)}, identity=identity)
+        with pytest.raises(RefusedError, match="no-space"):
+            client.reply(identity)
+        assert client.ask({"type": "ping"})[0]["type"] == "ping"
+        left_over, _ = client.ask({"type": "resume", "path": "large", "size": 2 * len(content)})
+        assert left_over["digest"] == digest(content[: left_over["offset"]])
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
 
 
 def test_get_bundle(client: PageClient, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import struct
 import tempfile
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.net.flow import FAST, PIECE, Flow, Inflow, Outflow, Pause, SocketError
+from twisted_lab.net.flow import FAST, PIECE, RINGS, Flow, Inflow, Layer, Outflow, Pause, SocketError
 
 MEBIBYTE = 2**20
 EVERYTHING = 2**40
@@ -84,6 +85,24 @@ class Observed:
         self.content += piece
 
 
+class Plenty(Layer):
+    """Has all of `content` at once, as if a fast peer had sent it; if it `stutters`, nothing every second time."""
+
+    def __init__(self, content: bytes, *, stutters: bool = False) -> None:
+        self._rest = memoryview(content)
+        self._stutters = stutters
+        self._has = True
+
+    def fill(self, connection: int, piece: memoryview) -> tuple[Pause, int]:
+        """Give some of it, or say that nothing is there."""
+        self._has = not (self._stutters and self._has and len(piece) > PIECE)
+        if not self._has:
+            return Pause.BLOCKED, 0
+        given, self._rest = self._rest[: len(piece)], self._rest[len(piece) :]
+        piece[: len(given)] = given
+        return Pause.TURN, len(given)
+
+
 class OutflowTests(FlowTestCase):
     """From a file to a socket."""
 
@@ -107,7 +126,7 @@ class OutflowTests(FlowTestCase):
             if observe is not None:
                 self.assertEqual(bytes(observe.content), content)
 
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     @given(st.integers(0, 3 * PIECE), st.integers(1, PIECE + 1), st.lists(st.integers(1, 2**16), max_size=20))
     def test_any_cuts(self, length: int, most: int, takes: list[int]) -> None:
         """However little is moved and taken at one time, each byte is sent once and observed once, in order."""
@@ -218,8 +237,53 @@ class InflowTests(FlowTestCase):
         self.assertEqual(sha256(self.content()).digest(), sha256(content).digest())
         self.assertEqual(sha256(observed.content).digest(), sha256(content).digest())
 
+    def test_fast_with_pauses(self) -> None:
+        """However often nothing more is there in between, what comes fast goes on, into the buffers that are there."""
+        content = os.urandom(32 * FAST)
+        flow = Inflow(self.file.fileno(), 0, len(content))
+        flow.layer = Plenty(content, stutters=True)
+        self.far.send(b"readable")
+        while flow.done < len(content):
+            flow.move(self.near.fileno(), EVERYTHING)
+        self.assertEqual(sha256(self.content()).digest(), sha256(content).digest())
+
+    def test_several_at_a_time(self) -> None:
+        """More that comes fast than there are threads for: each gets its own."""
+        contents = [os.urandom(16 * FAST) for _ in range(RINGS + 2)]
+        files: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in contents]  # noqa: SIM115  # closed by the cleanup
+        threads = []
+        for content, file in zip(contents, files, strict=True):
+            self.addCleanup(file.close)
+            flow = Inflow(file.fileno(), 0, len(content))
+            flow.layer = Plenty(content)
+            threads.append(Thread(target=flow.move, args=(self.near.fileno(), EVERYTHING)))
+        for thread in threads:
+            thread.start()
+        for content, file, thread in zip(contents, files, threads, strict=True):
+            thread.join()
+            found = file.read()
+            self.assertGreater(len(found), FAST)  # the rest is for another go
+            self.assertTrue(content.startswith(found))
+
+    def test_full_disk(self) -> None:
+        """If the file can't be written to, it is told what was taken from the socket, and what of it is in the file."""
+        content = os.urandom(16 * FAST)
+        flow = Inflow(self.file.fileno(), 0, len(content))
+        flow.layer = Plenty(content)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6 * FAST, before[1]))
+        try:
+            with self.assertRaises(OSError):
+                while flow.done < len(content):
+                    flow.move(self.near.fileno(), EVERYTHING)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        self.assertLess(flow.written, flow.done)
+        self.assertGreater(flow.written, FAST)
+        self.assertEqual(self.content()[: flow.written], content[: flow.written])
+
     def test_observer_fails(self) -> None:
-        """What an observer raises is raised, whichever thread it is called in."""
+        """What an observer raises is raised."""
         seen = 0
 
         def observe(piece: memoryview) -> None:

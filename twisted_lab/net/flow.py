@@ -8,8 +8,8 @@ reactor waits for the peer (`zerocopy`). Of a fast peer a thread expects that it
 
 On its way out a file goes by sendfile(2), and its content never enters this process. If somebody observes it, say to
 hash it, it has to; then it goes through one buffer that stays in the processor's cache, which is cheaper than to read
-it once more beside sendfile. On its way in it goes through a ring of buffers, to be written by this thread while
-another one observes the piece before.
+it once more beside sendfile. On its way in it goes through a ring of buffers: this thread receives and observes a piece
+while another one writes those before, which takes as long as both.
 
 What stands between the file's bytes and the socket's is a `Layer`: nothing, or TLS (see `tls_shared`), which has to
 have all content in this process.
@@ -21,12 +21,15 @@ import select
 import threading
 from collections.abc import Callable
 from enum import Enum
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from time import monotonic
 
-#: Bytes of a buffer, and how many there are for what comes in.
+#: Bytes that go through a buffer at one time, as many as stay in the processor's cache between two uses.
 PIECE = 2**18
-RING = 4
+#: Bytes of a buffer for what comes fast, how many there are in a ring, and how many rings in the process.
+RECEIVED = 2**20
+RING = 8
+RINGS = 2
 #: Bytes that sendfile is asked for at one time: between two of them it is looked whether they are still wanted.
 SENT = 2**22
 #: Seconds that a thread waits for a peer that was fast, and that it works at most before it comes back.
@@ -205,7 +208,7 @@ class Outflow(Flow):
             return self._send_file(connection, min(SENT, end - self.done))
         if self.done < self._seen:
             return self._send_file(connection, self._seen - self.done)
-        piece = _buffers()[0][: end - self.done]
+        piece = _buffer()[: end - self.done]
         count = os.preadv(self._descriptor, [piece], self._offset + self.done)
         if not count:
             raise EOFError
@@ -232,92 +235,129 @@ class Outflow(Flow):
 
 
 class Inflow(Flow):
-    """From a socket to a file; the connection has `Pause.ENDED` if the peer shut its side before the end."""
+    """
+    From a socket to a file; the connection has `Pause.ENDED` if the peer shut its side before the end.
+
+    `done` counts what was taken from the socket, `written` what is in the file: less, if that couldn't be written to.
+    """
 
     _EVENT = select.POLLIN
 
     def __init__(self, descriptor: int, offset: int, length: int, observe: Observer | None = None) -> None:
         super().__init__(descriptor, offset, length, observe)
-        self._beside: _Beside | None = None
-        self._turn = 0
+        self.written = 0
+        self._writer: _Writer | None = None
 
     def write(self, data: bytes) -> None:
         """Take the next bytes, where they didn't come by themselves; or before they do."""
-        piece = memoryview(data)
-        if self._observe is not None:
-            self._observe(piece)
-        _write(self._descriptor, piece, self._offset + self.done)
-        self.done += len(piece)
+        self._take(memoryview(data))
 
     def _step(self, connection: int, end: int) -> Pause:
-        piece = _buffers()[self._turn]
-        pause, count = self.layer.fill(connection, piece[: end - self.done])
+        if self._writer is None and self._fast:
+            self._writer = _Writer.start(self._descriptor)
+        buffer = _buffer() if self._writer is None else self._writer.buffer()
+        pause, count = self.layer.fill(connection, buffer[: end - self.done])
         if count:
-            piece = piece[:count]
-            self._give(piece)
-            _write(self._descriptor, piece, self._offset + self.done)
-            self.done += count
+            self._take(buffer[:count])
         return pause
 
-    def _give(self, piece: memoryview) -> None:
-        """Have `piece` observed: beside, if there is enough of it for a second thread."""
-        if self._observe is None:
-            return
-        if self._beside is None and self._fast:
-            self._beside = _Beside(self._observe)
-        if self._beside is None:
+    def _take(self, piece: memoryview) -> None:
+        """Observe it while the processor's cache has it, and write it: beside, if there is a thread for that."""
+        offset = self._offset + self.done
+        self.done += len(piece)
+        if self._observe is not None:
             self._observe(piece)
+        if self._writer is not None:
+            self._writer.give(piece, offset)
         else:
-            self._beside.give(piece)
-            self._turn = (self._turn + 1) % RING
+            _write(self._descriptor, piece, offset)
+            self.written += len(piece)
 
     def _finish(self) -> None:
-        beside, self._beside = self._beside, None
-        if beside is not None:
-            beside.end()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.end()
+            finally:
+                self.written += writer.written
 
 
-class _Beside:
-    """A thread that observes; `RING` pieces may be on their way, this one's included."""
+class _Writer:
+    """
+    A thread that writes to a file what another one receives meanwhile, into the buffers of a ring.
 
-    def __init__(self, observe: Observer) -> None:
-        self._observe = observe
-        self._pieces: SimpleQueue[memoryview | None] = SimpleQueue()
-        self._free = threading.Semaphore(RING - 1)
+    There are only so many rings, and the processors that they are for: who gets none writes by itself.
+    """
+
+    _rings: SimpleQueue[list[memoryview]] = SimpleQueue()
+    for _ in range(RINGS):
+        _rings.put([])
+
+    @classmethod
+    def start(cls, descriptor: int) -> "_Writer | None":
+        """Start one, if there is a ring for it."""
+        try:
+            ring = cls._rings.get_nowait()
+        except Empty:
+            return None
+        try:
+            return cls(descriptor, ring)
+        except (MemoryError, RuntimeError):  # the second is what a thread too many is
+            cls._rings.put(ring)
+            return None
+
+    def __init__(self, descriptor: int, ring: list[memoryview]) -> None:
+        self.written = 0
+        self._descriptor = descriptor
+        self._ring = ring or [memoryview(bytearray(RECEIVED)) for _ in range(RING)]
+        self._filled: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        for buffer in self._ring:
+            self._free.put(buffer)
+        self._next: memoryview | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def give(self, piece: memoryview) -> None:
-        """Have it observed; return when the buffer after it may be written to."""
-        self._pieces.put(piece)
-        self._free.acquire()
+    def buffer(self) -> memoryview:
+        """Give one that may be filled, the same until something of it is given; wait for it."""
+        if self._next is None:
+            self._next = self._free.get()
+        return self._next
+
+    def give(self, piece: memoryview, offset: int) -> None:
+        """Have it written: the beginning of `buffer()`, or all of it."""
+        self._next = None
+        self._filled.put((piece, offset))
 
     def end(self) -> None:
-        """Return when all is observed; raises what `observe` raised."""
-        self._pieces.put(None)
+        """Return when all is written; raises what writing raised, after which nothing more was written."""
+        self._filled.put(None)
         self._thread.join()
+        self._rings.put(self._ring)
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
-        while (piece := self._pieces.get()) is not None:
+        while (given := self._filled.get()) is not None:
+            piece, offset = given
             try:
                 if self._error is None:
-                    self._observe(piece)
+                    _write(self._descriptor, piece, offset)
+                    self.written += len(piece)
             except BaseException as error:  # noqa: BLE001  # raised where it is asked for
                 self._error = error
-            self._free.release()
+            self._free.put(memoryview(piece.obj))
 
 
 _local = threading.local()
 
 
-def _buffers() -> list[memoryview]:
-    """Give this thread's buffers: as many as there are threads at work, however many connections there are."""
-    if not hasattr(_local, "buffers"):
-        _local.buffers = [memoryview(bytearray(PIECE)) for _ in range(RING)]
-    found: list[memoryview] = _local.buffers
+def _buffer() -> memoryview:
+    """Give this thread's own buffer: there are as many as threads at work, however many connections there are."""
+    if not hasattr(_local, "buffer"):
+        _local.buffer = memoryview(bytearray(PIECE))
+    found: memoryview = _local.buffer
     return found
 
 

@@ -218,9 +218,9 @@ class _Content(Inflow):
         self._came = came
 
     def move(self, connection: int, most: int) -> Pause:
-        before = self.done
+        before = self.written
         try:
             with typed(self._target):
                 return super().move(connection, most)
         finally:
-            self._came(self.done - before)
+            self._came(self.written - before)
