@@ -6,6 +6,8 @@ BLAKE3 is preferred, for it is several times as fast; SHA-256 is what every othe
 
 import hashlib
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 from twisted_lab.filexfer.errors import BadRequestError, UnsupportedError
@@ -54,7 +56,13 @@ def _new(algorithm: str) -> _Hash:
     if algorithm == "sha-256":
         return hashlib.sha256()
     if algorithm == "blake3":
-        from blake3 import blake3  # noqa: PLC0415 - compiled, and not needed where nothing is hashed
-
-        return blake3()
+        return _blake3()()
     raise UnsupportedError(f"a digest is one of {', '.join(ALGORITHMS)}")
+
+
+@cache
+def _blake3() -> Callable[[], _Hash]:
+    """Import it once, for each import takes longer than a digest of nothing, and only where something is hashed."""
+    from blake3 import blake3  # noqa: PLC0415 - see above
+
+    return blake3

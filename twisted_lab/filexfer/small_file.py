@@ -19,3 +19,7 @@ class SmallFile:
     mtime_ns: int | None = None
     mode: int | None = None
     etag: str | None = None
+
+    def under(self, name: Name, etag: str | None = None) -> "SmallFile":
+        """Give the same file under another name."""
+        return SmallFile(name, self.content, self.digest, self.mtime_ns, self.mode, etag)

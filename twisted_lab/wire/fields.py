@@ -25,6 +25,7 @@ _WELL_KNOWN: dict[str, type] = {
 }
 # Possessive, and an unclosed string reaches to the end: each character is looked at once, whatever the text.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NESTING = (dict, list, tuple)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
@@ -78,18 +79,17 @@ def _check_well_known(fields: dict[str, Any], error: type[ProtocolError]) -> Non
         raise error("bad-id", f"the header's \"id\" isn't in -{MAX_INTEGER} … {MAX_INTEGER}")
 
 
-def _check_nested(value: object, depth: int) -> None:
+def _check_nested(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> None:
     """Refuse what JSON would silently turn into something else, and what is too deep for the peer."""
-    if not isinstance(value, dict | list | tuple):
-        return
     if depth > MAX_DEPTH:
         raise LocalProtocolError("too-deep", f"a header may not be nested deeper than {MAX_DEPTH}")
     if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
-            raise LocalProtocolError("bad-json", "a header's keys are strings")
-        value = value.values()
-    for inner in value:
-        _check_nested(inner, depth + 1)
+        for key in value:
+            if not isinstance(key, str):
+                raise LocalProtocolError("bad-json", "a header's keys are strings")
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, _NESTING):
+            _check_nested(inner, depth + 1)
 
 
 def _depth(text: str) -> int:

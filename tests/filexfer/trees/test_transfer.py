@@ -100,7 +100,7 @@ class PutTests(TransferTestCase):
             return read_small(local, items, algorithm)
 
         self.patch(LocalTree, "read_small", counting)
-        self.patch(uploader, "HELD", 4000)
+        self.patch(uploader, "READ_BYTES", 2000)
         self.put()
         self.assertEqual((read, self.notes.done_files), ([2, 2], 4))
 
@@ -142,14 +142,14 @@ class PutTests(TransferTestCase):
     def test_source_goes(self) -> None:
         """A file that goes after it was listed is an error of the source, and the rest goes on."""
         fill(self.here, TREE)
-        opened = self.root.open_file
+        transfer = uploader.Uploader.transfer
 
-        def open_file(name: tuple[str, ...]) -> int:
-            if name in {("a",), ("d", "large")}:
-                raise NotFoundError("it went")
-            return opened(name)
+        async def go(this: uploader.Uploader, item: Item) -> None:
+            if item.name in {("a",), ("d", "large")}:
+                self.here.joinpath(*item.name).unlink()
+            await transfer(this, item)
 
-        self.patch(self.root, "open_file", open_file)
+        self.patch(uploader.Uploader, "transfer", go)
         self.put()
         self.assertEqual(
             {path: type(error) for path, error in self.notes.errors.items()},

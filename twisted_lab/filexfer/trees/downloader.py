@@ -11,7 +11,6 @@ component by component, and a link that is there already is an error, not a way.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
 from twisted_lab.filexfer.client.watch import Watch
@@ -161,7 +160,7 @@ class Downloader:
         watches: list[Watch | None] = []
         for (item, _, watch), answer in zip(asked, found, strict=True):
             if isinstance(answer, SmallFile):
-                files.append(replace(answer, name=item.name))
+                files.append(answer.under(item.name, answer.etag))
                 watches.append(watch)
             elif isinstance(answer, TooLargeError):
                 await self._get(item)

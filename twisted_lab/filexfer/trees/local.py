@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 
 from twisted_lab.filexfer.conditions import Condition, Durability
-from twisted_lab.filexfer.errors import FilexferError, NotFoundError, SourceChangedError
+from twisted_lab.filexfer.errors import ChangedError, FilexferError, NotFoundError, SourceChangedError, TooLargeError
 from twisted_lab.filexfer.links import Links
 from twisted_lab.filexfer.names import Name, join_name
 from twisted_lab.filexfer.receipt import Receipt
@@ -13,6 +13,7 @@ from twisted_lab.filexfer.store.directories import Directories
 from twisted_lab.filexfer.store.listing import read_page
 from twisted_lab.filexfer.store.outgoing import Outgoing
 from twisted_lab.filexfer.store.root import Root
+from twisted_lab.filexfer.store.small_reads import SmallReads
 from twisted_lab.filexfer.store.store import Store
 from twisted_lab.filexfer.trees.filters import Filters
 from twisted_lab.filexfer.trees.items import Event, Item
@@ -57,7 +58,8 @@ class LocalTree:
 
     def read_small(self, items: Sequence[Item], algorithm: str) -> list[SmallFile | FilexferError | None]:
         """Read files whole, blocking; None for one that has become larger since it was listed."""
-        return [self._read_small(item, algorithm) for item in items]
+        with SmallReads(self.root, algorithm) as reads:
+            return [_read_small(reads, item) for item in items]
 
     def check_targets(self, items: Sequence[Item], condition: Condition) -> list[FilexferError | None]:
         """Give, blocking, what is against files being got under `condition`, so that they aren't got in vain."""
@@ -106,22 +108,17 @@ class LocalTree:
         finally:
             outgoing.close()
 
-    def _read_small(self, item: Item, algorithm: str) -> SmallFile | FilexferError | None:
-        try:
-            outgoing = self._open(item, algorithm)
-            try:
-                if outgoing.length > item.status.size:
-                    return None
-                content = b"".join(iter(lambda: outgoing.read(_PIECE), b""))
-                digest = outgoing.finish()
-            finally:
-                outgoing.close()
-        except NotFoundError as error:
-            return SourceChangedError(str(error))
-        except FilexferError as error:
-            return error
-        status = outgoing.status
-        return SmallFile(item.name, content, digest, status.mtime_ns, status.mode & 0o777)
+
+def _read_small(reads: SmallReads, item: Item) -> SmallFile | FilexferError | None:
+    try:
+        found = reads.read(item.source, item.status.size)
+    except TooLargeError:
+        return None
+    except (NotFoundError, ChangedError) as error:
+        return SourceChangedError(str(error))
+    except FilexferError as error:
+        return error
+    return found.under(item.name)
 
 
 def _some(events: Iterator[Event]) -> list[Event]:

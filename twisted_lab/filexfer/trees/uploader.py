@@ -1,11 +1,10 @@
 """
 A tree on its way to a server.
 
-Small files go in bundles, each read while the one before is sent; so `HELD` bytes of content are in memory at most.
+Small files go in lots, each read while `LOTS` before it are sent; so `READ_BYTES` for each of these, and for the one that
+is read, are in memory at most.
 Larger ones go one after the other, and go on where they were broken off.
 """
-
-from dataclasses import replace
 
 from twisted_lab.filexfer.client.watch import Watch
 from twisted_lab.filexfer.errors import FilexferError
@@ -21,8 +20,11 @@ from twisted_lab.filexfer.trees.remote import RemoteTree
 from twisted_lab.filexfer.trees.report import Report, path_of
 from twisted_lab.filexfer.trees.window import Window
 
-#: Bytes of content in memory: half of them are read while the other half is sent.
-HELD = 2**23
+#: How many files, and bytes of them, are read together, and how many such lots are sent meanwhile: enough that the
+#: server has something to do while the next is encoded.
+READ_FILES = 256
+READ_BYTES = 2**21
+LOTS = 2
 #: Requests without an answer yet, for directories and removals.
 PIPELINED = 32
 
@@ -37,8 +39,9 @@ class Uploader:
         self._options = options
         self._report = report
         self._requests = Window(PIPELINED)
-        self._bundles = Window(1)
+        self._bundles = Window(LOTS)
         self._limits = self._files.welcome.limits
+        self._most = min(READ_FILES, self._limits.bundle_files)
         self._small: list[Item] = []
         self._small_bytes = 0
 
@@ -52,7 +55,7 @@ class Uploader:
         if size > self._limits.bundle_file:
             await self._put(item)
             return
-        if self._small_bytes + size > HELD // 2 or len(self._small) == self._limits.bundle_files:
+        if self._small_bytes + size > READ_BYTES or len(self._small) == self._most:
             await self._send_small()
         self._small.append(item)
         self._small_bytes += size
@@ -98,7 +101,7 @@ class Uploader:
             await self._bundles.start(self._put_small(files))
 
     async def _put_small(self, files: "list[tuple[SmallFile, Watch | None]]") -> None:
-        there = [replace(file, name=(*self._remote.top, *file.name)) for file, _ in files]
+        there = [file.under((*self._remote.top, *file.name)) for file, _ in files]
         results = await self._files.put_small(
             there, condition=self._options.condition, durability=self._options.durability
         )
