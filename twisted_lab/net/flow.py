@@ -9,7 +9,7 @@ reactor waits for the peer (`zerocopy`). Of a fast peer a thread expects that it
 On its way out a file goes by sendfile(2), and its content never enters this process. If somebody observes it, say to
 hash it, it has to; then it goes through one buffer that stays in the processor's cache, which is cheaper than to read
 it once more beside sendfile. On its way in it goes through a ring of buffers: this thread receives and observes a piece
-while another one writes those before, which takes as long as both.
+while another one writes those before, which takes as long as both; but what has to be decrypted is observed there too.
 
 What stands between the file's bytes and the socket's is a `Layer`: nothing, or TLS (see `tls_shared`), which has to
 have all content in this process.
@@ -254,7 +254,8 @@ class Inflow(Flow):
 
     def _step(self, connection: int, end: int) -> Pause:
         if self._writer is None and self._fast:
-            self._writer = _Writer.start(self._descriptor)
+            # Whoever has less to do observes.
+            self._writer = _Writer.start(self._descriptor, None if self.layer.sends_files else self._observe)
         buffer = _buffer() if self._writer is None else self._writer.buffer()
         pause, count = self.layer.fill(connection, buffer[: end - self.done])
         if count:
@@ -265,7 +266,7 @@ class Inflow(Flow):
         """Observe it while the processor's cache has it, and write it: beside, if there is a thread for that."""
         offset = self._offset + self.done
         self.done += len(piece)
-        if self._observe is not None:
+        if self._observe is not None and (self._writer is None or self._writer.observe is None):
             self._observe(piece)
         if self._writer is not None:
             self._writer.give(piece, offset)
@@ -284,7 +285,7 @@ class Inflow(Flow):
 
 class _Writer:
     """
-    A thread that writes to a file what another one receives meanwhile, into the buffers of a ring.
+    A thread that writes to a file, and may `observe`, what another one receives meanwhile into the buffers of a ring.
 
     There are only so many rings, and the processors that they are for: who gets none writes by itself.
     """
@@ -294,20 +295,21 @@ class _Writer:
         _rings.put([])
 
     @classmethod
-    def start(cls, descriptor: int) -> "_Writer | None":
+    def start(cls, descriptor: int, observe: Observer | None) -> "_Writer | None":
         """Start one, if there is a ring for it."""
         try:
             ring = cls._rings.get_nowait()
         except Empty:
             return None
         try:
-            return cls(descriptor, ring)
+            return cls(descriptor, observe, ring)
         except (MemoryError, RuntimeError):  # the second is what a thread too many is
             cls._rings.put(ring)
             return None
 
-    def __init__(self, descriptor: int, ring: list[memoryview]) -> None:
+    def __init__(self, descriptor: int, observe: Observer | None, ring: list[memoryview]) -> None:
         self.written = 0
+        self.observe = observe
         self._descriptor = descriptor
         self._ring = ring or [memoryview(bytearray(RECEIVED)) for _ in range(RING)]
         self._filled: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
@@ -331,7 +333,7 @@ class _Writer:
         self._filled.put((piece, offset))
 
     def end(self) -> None:
-        """Return when all is written; raises what writing raised, after which nothing more was written."""
+        """Return when all is written; raises what was raised meanwhile, after which nothing more was written."""
         self._filled.put(None)
         self._thread.join()
         self._rings.put(self._ring)
@@ -343,6 +345,8 @@ class _Writer:
             piece, offset = given
             try:
                 if self._error is None:
+                    if self.observe is not None:
+                        self.observe(piece)
                     _write(self._descriptor, piece, offset)
                     self.written += len(piece)
             except BaseException as error:  # noqa: BLE001  # raised where it is asked for

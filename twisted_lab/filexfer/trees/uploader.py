@@ -1,9 +1,8 @@
 """
 A tree on its way to a server.
 
-Small files go in lots, each read while `LOTS` before it are sent; so `READ_BYTES` for each of these, and for the one that
-is read, are in memory at most.
-Larger ones go one after the other, and go on where they were broken off.
+Small files go in lots, each read while `LOTS` before it are sent; so `READ_BYTES` for each of these, and for the one
+that is read, are in memory at most. Larger ones go one after the other, and go on where they were broken off.
 """
 
 from twisted_lab.filexfer.client.watch import Watch
