@@ -21,13 +21,17 @@ _DIGEST = re.compile("(?:" + "|".join(ALGORITHMS) + "):[0-9a-f]{64}")
 class Digest:
     """The digest of what `update` was given so far, in order; `UnsupportedError` for an algorithm that isn't known."""
 
-    def __init__(self, algorithm: str) -> None:
+    def __init__(self, algorithm: str, so_far: "_Hash | None" = None) -> None:
         self.algorithm = algorithm
-        self._hash = _new(algorithm)
+        self._hash = so_far or _new(algorithm)
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Add `data`; other threads run meanwhile, if there is much of it."""
         self._hash.update(data)
+
+    def copy(self) -> "Digest":
+        """Give one of the same bytes so far."""
+        return Digest(self.algorithm, self._hash.copy())
 
     @property
     def text(self) -> str:
@@ -50,6 +54,7 @@ def algorithm_of(text: str) -> str:
 class _Hash(Protocol):
     def update(self, data: bytes | bytearray | memoryview, /) -> object: ...
     def hexdigest(self) -> str: ...
+    def copy(self) -> "_Hash": ...
 
 
 def _new(algorithm: str) -> _Hash:

@@ -93,17 +93,21 @@ class Sending:
         conversation = self._conversation
         await conversation.flushed()
         reply = Detached(conversation.begin(Resume(self._path, source.size)).whole(most=0))
+        # The server says how much it has when it has hashed that; this side doesn't wait for it to do likewise.
+        more = True
+        while more and not reply.over:
+            more = await self._worker.do(source.hash_ahead, HASHED)
         header, _ = await reply.result()
         keys = Keys(header, lambda sentence: conversation.violated("bad-reply", sentence))
         offset = keys.integer("offset", 0, source.size)
-        done = 0
-        mine = ""
+        done = await self._worker.do(source.go_back, offset)
+        mine = await self._worker.do(source.pass_over, 0)
         while done < offset:
             count = min(HASHED, offset - done)
             mine = await self._worker.do(source.pass_over, count)
             done += count
         if offset and mine != conversation.read_digest(header):
-            await self._worker.do(source.rewind)
+            await self._worker.do(source.go_back, 0)
             return 0
         self._sent = offset
         self._watch.resumed(offset)

@@ -4,20 +4,23 @@ import os
 import select
 import stat
 import threading
+from collections import deque
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from twisted_lab.filexfer.digests import Digest
-from twisted_lab.filexfer.errors import InputOutputError, SourceChangedError
+from twisted_lab.filexfer.errors import InputOutputError
 from twisted_lab.filexfer.names import show_name
 from twisted_lab.filexfer.store.os_errors import from_os_error
-from twisted_lab.filexfer.store.outgoing import Outgoing
+from twisted_lab.filexfer.store.outgoing import Mark, Outgoing
 from twisted_lab.net.flow import Outflow
 
 # O_NONBLOCK: to open a FIFO would wait for its writer, for ever.
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 #: Seconds after which a thread that waits for a silent stream looks whether it is still wanted.
 _LOOK = 0.2
+#: Places that are remembered of what was hashed ahead, the last ones.
+_MARKS = 64
 
 
 class FileSource:
@@ -36,10 +39,12 @@ class FileSource:
         self._shown = show_name(os.fspath(path))
         self._algorithm = algorithm
         self._outgoing: Outgoing | None = None
+        self._marks: deque[Mark] = deque(maxlen=_MARKS)
 
     def open(self) -> None:
         """Open it; `NotFoundError`, `AccessError`, `IsDirectoryError`, `NotRegularFileError` if that can't be."""
         self._outgoing = Outgoing(self._open(), self._shown, self._algorithm)
+        self._begin = self._outgoing.mark()
         status = self._outgoing.status
         self.size, self.mtime_ns, self.mode = status.size, status.mtime_ns, status.mode & 0o777
 
@@ -48,13 +53,18 @@ class FileSource:
         self._opened().hash(most)
         return self._opened().digest
 
-    def rewind(self) -> None:
-        """Begin at the first byte again; `SourceChangedError` if it isn't what it was."""
-        before = self._opened()
-        self._outgoing = Outgoing(os.dup(before.descriptor), self._shown, self._algorithm)
-        before.close()
-        if self._outgoing.status.etag != before.status.etag:
-            raise SourceChangedError(f"{self._shown}: it changed while it was read")
+    def hash_ahead(self, most: int) -> bool:
+        """Hash the next bytes, at most `most`, that the server may have already; tell whether more follow."""
+        self._marks.append(self._opened().mark())
+        return self._opened().hash(most)
+
+    def go_back(self, offset: int) -> int:
+        """Go back to `offset`, or to a place before it from which on all is hashed again; give the place."""
+        while self._marks:
+            mark = self._marks.pop()
+            if mark[0] <= offset:
+                return self._opened().back(mark)
+        return self._opened().back(self._begin)
 
     def read(self, most: int) -> bytes:
         """Give the next bytes, none only at the end; `SourceChangedError` if it became shorter."""

@@ -17,6 +17,8 @@ from twisted_lab.net.flow import Inflow, Observer, Pause
 #: Bytes. For less, to ask the file system costs more than it saves.
 _WORTH_RESERVING = 2**20
 _PIECE = 2**20
+#: Bytes read at one time, which stay in the cache while they are hashed.
+_CACHED = 2**18
 
 
 class Incoming:
@@ -69,9 +71,11 @@ class Incoming:
 
     def hash_left_over(self, most: int) -> bool:
         """Hash at most `most` more of the bytes that were there; tell whether there are more."""
-        piece = self._staged.read_left_over(self._hashed, most) if self._hashed < self.offset else b""
-        self._digest.update(piece)
-        self._hashed += len(piece)
+        end = min(self._hashed + most, self.offset)
+        while self._hashed < end:
+            piece = self._staged.read_left_over(self._hashed, min(_CACHED, end - self._hashed))
+            self._digest.update(piece)
+            self._hashed += len(piece)
         return self._hashed < self.offset
 
     def restart(self) -> None:

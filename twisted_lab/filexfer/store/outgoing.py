@@ -15,6 +15,9 @@ from twisted_lab.net.flow import Outflow, Pause
 #: Bytes read at once to be hashed only: enough for BLAKE3's speed, and it stays in the processor's cache.
 _PIECE = 2**18
 
+#: How many bytes were given, and their digest.
+Mark = tuple[int, Digest]
+
 
 class Outgoing:
     """
@@ -72,6 +75,15 @@ class Outgoing:
                 count = os.preadv(self.descriptor, [piece], self.offset + self._given)
             self._take(piece[:count], count)
         return self._given < self.length
+
+    def mark(self) -> Mark:
+        """Give what leads `back` to here."""
+        return self._given, self._digest.copy()
+
+    def back(self, mark: Mark) -> int:
+        """Go back, as if nothing after the mark had been given; give how many bytes were."""
+        self._given, self._digest = mark[0], mark[1].copy()
+        return self._given
 
     def outflow(self, count: int) -> Outflow:
         """Give what sends the next `count` bytes to a socket, and hashes them; its `move` raises as `read` does."""
