@@ -90,9 +90,16 @@ def service(
     how many there are to wait for. `twistd`: the words before the name; `descriptors`: those it inherits.
     """
     where = ("--listen", "tcp:0:interface=127.0.0.1") if listen else ()
+    with program(*twistd, name, *where, *options, endpoints=endpoints, descriptors=descriptors) as running:
+        yield running
+
+
+@contextmanager
+def program(*words: str, endpoints: int = 1, descriptors: Sequence[int] = ()) -> Iterator[Running]:
+    """Run a program in a temporary directory until the block ends; wait until it says that it listens, so often."""
     with tempfile.TemporaryDirectory() as directory:
         process = subprocess.Popen(
-            [*twistd, name, *where, *options],
+            words,
             cwd=directory,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,

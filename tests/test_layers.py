@@ -11,6 +11,7 @@ LAYERS = [
     {"wire*"},
     {"net*"},
     {"echo", "filexfer*", "header", "header_connection", "header_service", "specimen"},
+    {"models*"},
     {"tap*"},
     {"cli*"},
 ]

@@ -1,0 +1,1 @@
+"""The models: programs, run as such."""
