@@ -33,7 +33,8 @@ from zope.interface import implementer
 
 import report
 from twisted_lab.net.detached import Worker
-from twisted_lab.net.flow import Inflow, Pause
+from twisted_lab.net.flow import Inflow
+from twisted_lab.net.layer import Pause
 from twisted_lab.net.mover import Mover
 from twisted_lab.net.zerocopy import FileReceiver, receive_file, send_file
 

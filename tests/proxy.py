@@ -30,7 +30,10 @@ class Proxy:
         self._threads[0].start()
 
     def reset(self) -> None:
-        """Count anew, and meddle no more."""
+        """Count anew, and meddle no more, once what was counted so far has gone."""
+        for thread in self._threads[1:]:
+            thread.join(DEADLINE)
+        del self._threads[1:]
         self.up = self.down = 0
         self.meddle_up = self.meddle_down = None
 

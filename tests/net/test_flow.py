@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.net.flow import FAST, PIECE, RINGS, Flow, Inflow, Layer, Outflow, Pause, SocketError
+from twisted_lab.net.flow import FAST, PIECE, Flow, Inflow, Outflow
+from twisted_lab.net.layer import Layer, Pause, SocketError
+from twisted_lab.net.writer import RINGS
 
 MEBIBYTE = 2**20
 EVERYTHING = 2**40

@@ -18,18 +18,13 @@ have all content in this process.
 import errno
 import os
 import select
-import threading
-from collections.abc import Callable
-from enum import Enum
-from queue import Empty, SimpleQueue
 from time import monotonic
+
+from twisted_lab.net.layer import Layer, OwnBuffer, Pause, SocketError
+from twisted_lab.net.writer import Observer, Writer, write_all
 
 #: Bytes that go through a buffer at one time, as many as stay in the processor's cache between two uses.
 PIECE = 2**18
-#: Bytes of a buffer for what comes fast, how many there are in a ring, and how many rings in the process.
-RECEIVED = 2**20
-RING = 8
-RINGS = 2
 #: Bytes that sendfile is asked for at one time: between two of them it is looked whether they are still wanted.
 SENT = 2**22
 #: Seconds that a thread waits for a peer that was fast, and that it works at most before it comes back.
@@ -50,79 +45,8 @@ _OF_CONNECTION = {
     errno.ENETDOWN,
 }
 
-Observer = Callable[[memoryview], object]
-
-
-class Pause(Enum):
-    """Why a thread comes back: it worked for long enough, the peer isn't ready, or the connection has ended."""
-
-    TURN = "turn"
-    BLOCKED = "blocked"
-    ENDED = "ended"
-
-
-class SocketError(Exception):
-    """The connection failed, and the file has nothing to do with it; the message is the kernel's."""
-
-
-class Layer:
-    """What a flow's bytes pass on their way from and to a non-blocking socket: nothing, here."""
-
-    #: Whether a file can be sent without it.
-    sends_files = True
-
-    def fill(self, connection: int, piece: memoryview) -> tuple[Pause, int]:
-        """Read until `piece` is full or nothing more is there; give why it ended, and how many bytes there are."""
-        count = 0
-        while count < len(piece):
-            try:
-                pause, got = self.read(connection, piece[count:])
-            except SocketError:
-                if count:  # what came before is worth keeping; the error stays, as an end
-                    return Pause.ENDED, count
-                raise
-            if not got:
-                return pause, count
-            count += got
-        return Pause.TURN, count
-
-    def read(self, connection: int, piece: memoryview) -> tuple[Pause, int]:
-        """Read some; give how many bytes, or why there are none."""
-        try:
-            got = os.readv(connection, [piece])
-        except BlockingIOError:
-            return Pause.BLOCKED, 0
-        except OSError as error:
-            raise SocketError(error.strerror) from error
-        return Pause.TURN if got else Pause.ENDED, got
-
-    def write(self, connection: int, piece: memoryview) -> int:
-        """Take some of it; give how many bytes."""
-        try:
-            return os.write(connection, piece)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise SocketError(error.strerror) from error
-
-    def flush(self, connection: int) -> bool:
-        """Send what was taken before; tell whether all of it is gone."""
-        return True
-
-
-class LentLayer(Layer):
-    """One that belongs to a transport, who lends it to a flow."""
-
-    #: Whether it can be lent now.
-    can_be_lent = False
-
-    def lend(self, *, sends: bool) -> None:
-        """Let a flow have what goes, or what comes."""
-        raise NotImplementedError
-
-    def take_back(self) -> bytes:
-        """Let the transport have both again; give what it has to send before all else."""
-        raise NotImplementedError
+#: This thread's own, for what goes out, and for what comes slowly.
+_buffer = OwnBuffer(PIECE)
 
 
 class Flow:
@@ -208,7 +132,7 @@ class Outflow(Flow):
             return self._send_file(connection, min(SENT, end - self.done))
         if self.done < self._seen:
             return self._send_file(connection, self._seen - self.done)
-        piece = _buffer()[: end - self.done]
+        piece = _buffer.view[: end - self.done]
         count = os.preadv(self._descriptor, [piece], self._offset + self.done)
         if not count:
             raise EOFError
@@ -246,7 +170,7 @@ class Inflow(Flow):
     def __init__(self, descriptor: int, offset: int, length: int, observe: Observer | None = None) -> None:
         super().__init__(descriptor, offset, length, observe)
         self.written = 0
-        self._writer: _Writer | None = None
+        self._writer: Writer | None = None
 
     def write(self, data: bytes) -> None:
         """Take the next bytes, where they didn't come by themselves; or before they do."""
@@ -255,8 +179,8 @@ class Inflow(Flow):
     def _step(self, connection: int, end: int) -> Pause:
         if self._writer is None and self._fast:
             # Whoever has less to do observes.
-            self._writer = _Writer.start(self._descriptor, None if self.layer.sends_files else self._observe)
-        buffer = _buffer() if self._writer is None else self._writer.buffer()
+            self._writer = Writer.start(self._descriptor, None if self.layer.sends_files else self._observe)
+        buffer = _buffer.view if self._writer is None else self._writer.buffer()
         pause, count = self.layer.fill(connection, buffer[: end - self.done])
         if count:
             self._take(buffer[:count])
@@ -271,7 +195,7 @@ class Inflow(Flow):
         if self._writer is not None:
             self._writer.give(piece, offset)
         else:
-            _write(self._descriptor, piece, offset)
+            write_all(self._descriptor, piece, offset)
             self.written += len(piece)
 
     def _finish(self) -> None:
@@ -281,92 +205,3 @@ class Inflow(Flow):
                 writer.end()
             finally:
                 self.written += writer.written
-
-
-class _Writer:
-    """
-    A thread that writes to a file, and may `observe`, what another one receives meanwhile into the buffers of a ring.
-
-    There are only so many rings, and the processors that they are for: who gets none writes by itself.
-    """
-
-    _rings: SimpleQueue[list[memoryview]] = SimpleQueue()
-    for _ in range(RINGS):
-        _rings.put([])
-
-    @classmethod
-    def start(cls, descriptor: int, observe: Observer | None) -> "_Writer | None":
-        """Start one, if there is a ring for it."""
-        try:
-            ring = cls._rings.get_nowait()
-        except Empty:
-            return None
-        try:
-            return cls(descriptor, observe, ring)
-        except (MemoryError, RuntimeError):  # the second is what a thread too many is
-            cls._rings.put(ring)
-            return None
-
-    def __init__(self, descriptor: int, observe: Observer | None, ring: list[memoryview]) -> None:
-        self.written = 0
-        self.observe = observe
-        self._descriptor = descriptor
-        self._ring = ring or [memoryview(bytearray(RECEIVED)) for _ in range(RING)]
-        self._filled: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
-        self._free: SimpleQueue[memoryview] = SimpleQueue()
-        for buffer in self._ring:
-            self._free.put(buffer)
-        self._next: memoryview | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def buffer(self) -> memoryview:
-        """Give one that may be filled, the same until something of it is given; wait for it."""
-        if self._next is None:
-            self._next = self._free.get()
-        return self._next
-
-    def give(self, piece: memoryview, offset: int) -> None:
-        """Have it written: the beginning of `buffer()`, or all of it."""
-        self._next = None
-        self._filled.put((piece, offset))
-
-    def end(self) -> None:
-        """Return when all is written; raises what was raised meanwhile, after which nothing more was written."""
-        self._filled.put(None)
-        self._thread.join()
-        self._rings.put(self._ring)
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        while (given := self._filled.get()) is not None:
-            piece, offset = given
-            try:
-                if self._error is None:
-                    if self.observe is not None:
-                        self.observe(piece)
-                    _write(self._descriptor, piece, offset)
-                    self.written += len(piece)
-            except BaseException as error:  # noqa: BLE001  # raised where it is asked for
-                self._error = error
-            self._free.put(memoryview(piece.obj))
-
-
-_local = threading.local()
-
-
-def _buffer() -> memoryview:
-    """Give this thread's own buffer: there are as many as threads at work, however many connections there are."""
-    if not hasattr(_local, "buffer"):
-        _local.buffer = memoryview(bytearray(PIECE))
-    found: memoryview = _local.buffer
-    return found
-
-
-def _write(descriptor: int, piece: memoryview, offset: int) -> None:
-    while piece:
-        written = os.pwrite(descriptor, piece, offset)
-        piece = piece[written:]
-        offset += written

@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_lab.net.detached import Detached, Worker
-from twisted_lab.net.flow import Flow, Layer, LentLayer, Outflow, Pause, SocketError
+from twisted_lab.net.flow import Flow, Outflow
+from twisted_lab.net.layer import Layer, LentLayer, Pause, SocketError
 
 #: Bytes moved in one go of a thread, the first one's and the most: each may be twice the one before, unless it is held
 #: back.

@@ -16,13 +16,16 @@ from typing import Any
 
 from OpenSSL.SSL import Connection, Error, WantReadError
 
-from twisted_lab.net.flow import PIECE, LentLayer, Pause, SocketError
+from twisted_lab.net.flow import PIECE
+from twisted_lab.net.layer import LentLayer, OwnBuffer, Pause, SocketError
 
 #: Bytes of a record's content, which OpenSSL gives at one time: RFC 8446, section 5.1.
 RECORD = 2**14
 #: Bytes that are read from the socket, and taken from OpenSSL, at one time: those of a piece, and of what its records
 #: have beside, which is 22 bytes each in TLS 1.3.
 _ENCRYPTED = PIECE + PIECE // RECORD * 256
+#: This thread's own, for what is still encrypted.
+_buffer = OwnBuffer(_ENCRYPTED)
 
 
 class SharedConnection(LentLayer):
@@ -92,7 +95,7 @@ class SharedConnection(LentLayer):
 
     def read(self, connection: int, piece: memoryview) -> tuple[Pause, int]:
         """Decrypt some. That it has `Pause.ENDED` may be for a reason of TLS, which Twisted will meet as well."""
-        buffer = _buffer()
+        buffer = _buffer.view
         while True:
             try:
                 with self._lock:
@@ -124,14 +127,3 @@ class SharedConnection(LentLayer):
                 return False
             self._left = self._left[sent:]
         return True
-
-
-_local = threading.local()
-
-
-def _buffer() -> memoryview:
-    """Give this thread's buffer for what is still encrypted."""
-    if not hasattr(_local, "buffer"):
-        _local.buffer = memoryview(bytearray(_ENCRYPTED))
-    found: memoryview = _local.buffer
-    return found

@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.error import TimeoutError as NothingMoved
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.internet.task import deferLater
@@ -19,8 +18,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_lab.net.detached import RunInThread, Worker
-from twisted_lab.net.flow import Inflow, Observer, Outflow, Pause
+from twisted_lab.net.flow import Inflow, Outflow
+from twisted_lab.net.layer import Pause
 from twisted_lab.net.mover import Moved, Mover, Pace, can_move
+from twisted_lab.net.room import Room
+from twisted_lab.net.writer import Observer
 
 #: Seconds in which the peer gives or takes nothing, after which a transfer is given up.
 TIMEOUT = 60.0
@@ -66,7 +68,7 @@ class _Sending:
         self._transport = transport
         self._worker = worker
         self._mover = Mover(transport, worker, timeout) if can_move(transport) else None
-        self._room = _Room(reactor, timeout)
+        self._room = Room(reactor, timeout)
         self._lost = False
 
     async def run(self, flow: Outflow, moved: Moved, pace: Pace | None) -> None:
@@ -112,40 +114,6 @@ class _Sending:
                 await pace(len(piece))
 
 
-class _Room:
-    """Whether there is room; who waits for it gives up after `timeout` seconds."""
-
-    def __init__(self, clock: Any, timeout: float | None) -> None:
-        self._clock = clock
-        self._timeout = timeout
-        self._opens: Deferred[None] | None = None
-
-    def close(self) -> None:
-        """There is none."""
-        if self._opens is None:
-            self._opens = Deferred()
-
-    def open(self) -> None:
-        """There is some."""
-        opens, self._opens = self._opens, None
-        if opens is not None and not opens.called:
-            opens.callback(None)
-
-    async def wait(self) -> None:
-        """Return when there is some; Twisted's `TimeoutError` if that takes too long."""
-        opens = self._opens
-        if opens is None:
-            return
-        deadline = (
-            None if self._timeout is None else self._clock.callLater(self._timeout, opens.errback, NothingMoved())
-        )
-        try:
-            await opens
-        finally:
-            if deadline is not None and deadline.active():
-                deadline.cancel()
-
-
 def receive_file(  # noqa: PLR0913  # what comes where; the rest by name
     reactor: Any,
     transport: Any,
@@ -167,7 +135,7 @@ def receive_file(  # noqa: PLR0913  # what comes where; the rest by name
     worker = Worker(in_thread)
     mover = Mover(transport, worker, timeout) if can_move(transport) else None
     flow = Inflow(descriptor, offset, length, observe)
-    return FileReceiver(reactor, transport, mover, worker, flow, _Room(reactor, timeout), moved or _ignore, pace)
+    return FileReceiver(reactor, transport, mover, worker, flow, Room(reactor, timeout), moved or _ignore, pace)
 
 
 class FileReceiver:
@@ -186,7 +154,7 @@ class FileReceiver:
         mover: Mover | None,
         worker: Worker,
         flow: Inflow,
-        room: _Room,
+        room: Room,
         moved: Moved,
         pace: Pace | None,
     ) -> None:

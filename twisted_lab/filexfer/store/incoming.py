@@ -12,7 +12,9 @@ from twisted_lab.filexfer.store import space
 from twisted_lab.filexfer.store.quota import Ledger
 from twisted_lab.filexfer.store.root import Root, show, typed
 from twisted_lab.filexfer.store.staging import Staged, write_at
-from twisted_lab.net.flow import Inflow, Observer, Pause
+from twisted_lab.net.flow import Inflow
+from twisted_lab.net.layer import Pause
+from twisted_lab.net.writer import Observer
 
 #: Bytes. For less, to ask the file system costs more than it saves.
 _WORTH_RESERVING = 2**20

@@ -10,7 +10,8 @@ from twisted_lab.filexfer.errors import ChangedError, SourceChangedError
 from twisted_lab.filexfer.status import Status
 from twisted_lab.filexfer.store.os_errors import from_os_error
 from twisted_lab.filexfer.store.root import check_regular
-from twisted_lab.net.flow import Outflow, Pause
+from twisted_lab.net.flow import Outflow
+from twisted_lab.net.layer import Pause
 
 #: Bytes read at once to be hashed only: enough for BLAKE3's speed, and it stays in the processor's cache.
 _PIECE = 2**18
