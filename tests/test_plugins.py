@@ -425,13 +425,20 @@ def test_a_daemon(tmp_path: Path) -> None:
         assert second.returncode != 0
         assert b"can't listen on" in second.stderr
         assert "Address already in use\n" in (tmp_path / "second.log").read_text()
+        # Whoever started it was told before it has ended.
+        wait_until_gone(tmp_path / "second.pid")
         assert not (tmp_path / "second.pid").exists()
     finally:
         os.kill(int(pidfile.read_text()), signal.SIGTERM)
-        deadline = time.monotonic() + DEADLINE
-        while pidfile.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until_gone(pidfile)
     assert "Server Shut Down." in log.read_text()
+
+
+def wait_until_gone(path: Path) -> None:
+    """Wait until a file is removed, or for so long as it may take."""
+    deadline = time.monotonic() + DEADLINE
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", ["ssl:0", "tls:{}:0:interface=127.0.0.1"])
