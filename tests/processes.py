@@ -193,3 +193,8 @@ def command(
         timeout=DEADLINE,
         check=False,
     )
+
+
+def children(pid: int) -> list[int]:
+    """Give the processes that a process has started and that run."""
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import DEADLINE, answering, command
+from tests.processes import DEADLINE, answering, children, command
 
 ROOT = Path(__file__).parent.parent
 #: The echo servers that need nothing but Python and a C compiler, and what each of the others needs.
@@ -118,17 +118,6 @@ def test_the_load_checks_what_comes_back(tmp_path: Path, wrong: Callable[[bytes]
         ended = command(program, address.rpartition(":")[2], str(os.getpid()), "64", "1", "0", "20")
     numbers = json.loads(ended.stdout)
     assert (numbers["errors"], numbers["reason"], numbers["count"]) == (1, reason, 99)
-
-
-def children(pid: int) -> list[int]:
-    """Give the processes that a process has started."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has ended
-            continue
-    return [child for child, parent in parents.items() if parent == pid]
 
 
 @needs_compiler

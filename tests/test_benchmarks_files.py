@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import DEADLINE, ENVIRONMENT
+from tests.processes import DEADLINE, ENVIRONMENT, children
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 90.0  # seconds: all peers there may be, on a busy machine
@@ -97,8 +97,3 @@ def test_startup(memory: Path) -> None:
     assert "twisted_lab.cli.filexfer.main" in helping["own"]
     assert "twisted" not in helping["own"]
     assert len(putting["own"]) > len(helping["own"])
-
-
-def children(pid: int) -> list[int]:
-    """Give a process's children."""
-    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]

@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from tests.processes import DEADLINE, Running, command, connect, program, receive, receive_all
+from tests.processes import DEADLINE, Running, children, command, connect, program, receive, receive_all
 from twisted_lab.models import NAMES, ONE_AT_A_TIME
 
 MIB = 2**20
@@ -153,8 +153,3 @@ def test_port_in_use(name: str) -> None:
     assert done.returncode == os.EX_UNAVAILABLE
     assert done.stderr.decode().endswith("Address already in use\n")
     assert done.stderr.count(b"\n") == 1
-
-
-def children(pid: int) -> list[int]:
-    """Give the processes that a process has started."""
-    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]

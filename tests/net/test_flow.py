@@ -301,6 +301,22 @@ class InflowTests(FlowTestCase):
                 flow.move(self.near.fileno(), EVERYTHING)
         self.near.close()
 
+    def test_observer_fails_beside(self) -> None:
+        """So is what it raises in the second thread, which calls it if the first one has to decrypt the bytes."""
+        content = os.urandom(16 * FAST)
+
+        def observe(piece: memoryview) -> None:
+            if len(piece) > PIECE:  # from a ring
+                raise ValueError("no")
+
+        flow = Inflow(self.file.fileno(), 0, len(content), observe)
+        flow.layer = Plenty(content)
+        flow.layer.sends_files = False
+        with self.assertRaises(ValueError):
+            while flow.done < flow.length:
+                flow.move(self.near.fileno(), EVERYTHING)
+        self.assertLess(flow.written, flow.done)
+
     def test_disk(self) -> None:
         """What the kernel says of the file isn't taken for the connection's fault."""
         descriptor = os.open(self.file.name, os.O_RDONLY)

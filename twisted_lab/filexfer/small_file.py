@@ -20,6 +20,6 @@ class SmallFile:
     mode: int | None = None
     etag: str | None = None
 
-    def under(self, name: Name, etag: str | None = None) -> "SmallFile":
-        """Give the same file under another name."""
-        return SmallFile(name, self.content, self.digest, self.mtime_ns, self.mode, etag)
+    def under(self, name: Name) -> "SmallFile":
+        """Give the same file under another name, where it has no `etag` yet."""
+        return SmallFile(name, self.content, self.digest, self.mtime_ns, self.mode)

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 #: What the tutorial's server puts before its answer, and where ours listens.
 PREFIX = "echo "
@@ -42,4 +43,4 @@ def run(serve: Callable[[str, int, bytes], None]) -> None:
 def announce(listener: socket.socket) -> None:
     """Say that clients may come, and where."""
     host, port = listener.getsockname()[:2]
-    print(f"{os.path.basename(sys.argv[0]).removesuffix('.py')} listens on {host}:{port}", flush=True)  # noqa: PTH119
+    print(f"{Path(sys.argv[0]).stem} listens on {host}:{port}", flush=True)

@@ -44,7 +44,6 @@ class FileSource:
     def open(self) -> None:
         """Open it; `NotFoundError`, `AccessError`, `IsDirectoryError`, `NotRegularFileError` if that can't be."""
         self._outgoing = Outgoing(self._open(), self._shown, self._algorithm)
-        self._begin = self._outgoing.mark()
         status = self._outgoing.status
         self.size, self.mtime_ns, self.mode = status.size, status.mtime_ns, status.mode & 0o777
 
@@ -64,7 +63,7 @@ class FileSource:
             mark = self._marks.pop()
             if mark[0] <= offset:
                 return self._opened().back(mark)
-        return self._opened().back(self._begin)
+        return self._opened().back((0, Digest(self._algorithm)))
 
     def read(self, most: int) -> bytes:
         """Give the next bytes, none only at the end; `SourceChangedError` if it became shorter."""

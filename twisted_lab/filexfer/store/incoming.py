@@ -18,9 +18,8 @@ from twisted_lab.net.writer import Observer
 
 #: Bytes. For less, to ask the file system costs more than it saves.
 _WORTH_RESERVING = 2**20
-_PIECE = 2**20
 #: Bytes read at one time, which stay in the cache while they are hashed.
-_CACHED = 2**18
+_PIECE = 2**18
 
 
 class Incoming:
@@ -75,7 +74,7 @@ class Incoming:
         """Hash at most `most` more of the bytes that were there; tell whether there are more."""
         end = min(self._hashed + most, self.offset)
         while self._hashed < end:
-            piece = self._staged.read_left_over(self._hashed, min(_CACHED, end - self._hashed))
+            piece = self._staged.read_left_over(self._hashed, min(_PIECE, end - self._hashed))
             self._digest.update(piece)
             self._hashed += len(piece)
         return self._hashed < self.offset
@@ -192,8 +191,7 @@ class Incoming:
             raise BadRequestError(f"{show(self._target)}: more than the {self._size} bytes that were announced")
 
     def _hash_all_left_over(self) -> None:
-        while self.hash_left_over(_PIECE):
-            pass
+        self.hash_left_over(self.offset)
 
     def _reserve(self, count: int) -> None:
         if self._ledger is not None and count > 0:

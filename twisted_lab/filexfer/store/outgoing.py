@@ -82,8 +82,8 @@ class Outgoing:
         return self._given, self._digest.copy()
 
     def back(self, mark: Mark) -> int:
-        """Go back, as if nothing after the mark had been given; give how many bytes were."""
-        self._given, self._digest = mark[0], mark[1].copy()
+        """Go back, as if nothing after the mark had been given; give how many bytes were. A mark is used once."""
+        self._given, self._digest = mark
         return self._given
 
     def outflow(self, count: int) -> Outflow:

@@ -160,7 +160,7 @@ class Downloader:
         watches: list[Watch | None] = []
         for (item, _, watch), answer in zip(asked, found, strict=True):
             if isinstance(answer, SmallFile):
-                files.append(answer.under(item.name, answer.etag))
+                files.append(answer.under(item.name))
                 watches.append(watch)
             elif isinstance(answer, TooLargeError):
                 await self._get(item)
