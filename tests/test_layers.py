@@ -12,6 +12,8 @@ LAYERS = [
     {"net*"},
     {"echo", "filexfer*", "header", "header_connection", "header_service", "specimen"},
     {"models*"},
+    {"instruments*"},
+    {"experiments*"},
     {"tap*"},
     {"cli*"},
 ]

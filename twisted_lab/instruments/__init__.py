@@ -1,0 +1,1 @@
+"""Instruments: what runs any specimen to measure, compare or watch it."""
