@@ -1,6 +1,6 @@
 """Specimens: protocols that run. Ours are found by name, anyone's by ``module:attribute``."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from twisted.internet.interfaces import IProtocolFactory
 
 from twisted_lab.echo import EchoClientFactory, EchoFactory
-from twisted_lab.header_service import HeaderClientFactory, HeaderServerFactory
+from twisted_lab.header_service import HeaderClient, HeaderClientFactory, HeaderServerFactory
 from twisted_lab.wire.codec import Codec
+from twisted_lab.wire.errors import RemoteProtocolError
 from twisted_lab.wire.header import HeaderCodec
 
 
@@ -19,7 +20,9 @@ class Specimen:
     A protocol that every instrument can take.
 
     `server` and `client` make a factory; the server's takes the reactor first. `codec` makes one direction's
-    codec; None where the protocol is a bare byte stream. `default_port` is the TCP port on 127.0.0.1.
+    codec; None where the protocol is a bare byte stream. `default_port` is the TCP port on 127.0.0.1. `exchange`
+    sends content by a protocol of the client's, made without arguments, and gives what comes back for it, which is to
+    be the same; None where the bytes themselves come back.
     """
 
     name: str
@@ -27,10 +30,18 @@ class Specimen:
     client: Callable[..., IProtocolFactory]
     codec: Callable[[], Codec[Any, Any]] | None
     default_port: int
+    exchange: Callable[[Any, bytes], Awaitable[bytes]] | None = None
+
+
+async def _exchange_content(client: HeaderClient, content: bytes) -> bytes:
+    header, reply = await client.request({"type": "load"}, content)
+    if header["type"] == "error":
+        raise RemoteProtocolError(header.get("code", "error"), str(header.get("message", "the server says error")))
+    return reply
 
 
 ECHO = Specimen("echo", EchoFactory, EchoClientFactory, None, 5678)
-HEADER = Specimen("header", HeaderServerFactory, HeaderClientFactory, HeaderCodec, 5679)
+HEADER = Specimen("header", HeaderServerFactory, HeaderClientFactory, HeaderCodec, 5679, _exchange_content)
 
 _ours = {specimen.name: specimen for specimen in (ECHO, HEADER)}
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from twisted_lab.cli.entry import load, open_standard_streams, run_command
-from twisted_lab.cli.parser import Parser, ShowVersion
-
-TARGET_HELP = "HOST:PORT, HOST, or a Twisted client endpoint: tls:HOST:PORT, unix:PATH (default: %s)"
+from twisted_lab.cli.load_options import describe_load
+from twisted_lab.cli.parser import TARGET_HELP, Parser, ShowVersion
 
 
 def build_parser() -> Parser:
@@ -48,6 +47,15 @@ def build_parser() -> Parser:
         help="one more key of the header; VALUE is JSON, or else text; repeatable",
     )
     _add_timeout(send, "give up when no reply comes for so long (default: 10)")
+
+    text = "send messages at a constant rate, and measure how long each takes from when it was due"
+    verbs.add_parser(
+        "load",
+        help=text,
+        description=f"{text.capitalize()}. Every reply is checked. Exit status: 0; 1 if a reply was wrong or missing, "
+        "or the bound of --slo doesn't hold; 2 if the load itself was the bottleneck, so that nobody knows.",
+        describe=describe_load,
+    )
 
     text = "start the services, talk to them, and say what happened"
     verbs.add_parser("demo", help=text, description=f"{text.capitalize()}. Uses free ports of 127.0.0.1.")

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+#: What a server's address may be.
+TARGET_HELP = "HOST:PORT, HOST, or a Twisted client endpoint: tls:HOST:PORT, unix:PATH (default: %s)"
+
 
 class Parser(argparse.ArgumentParser):
     """

@@ -1,0 +1,103 @@
+"""A load in memory, with a clock of the test's: what it counts, from when, and that it can't be fooled."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.instruments.servers import HEALTHY, prompt, run, stalling
+from twisted_lab.instruments.histogram import summary
+from twisted_lab.instruments.load import LoadFailedError
+from twisted_lab.instruments.plan import Plan
+
+PLAN = Plan("echo", "nowhere", connections=4, rate=200.0, duration=4.0, warmup=1.0, timeout=2.0)
+CLOSED = Plan("echo", "nowhere", connections=1, rate=None, duration=4.0, warmup=1.0, timeout=2.0)
+
+
+class OpenLoopTests(SynchronousTestCase):
+    """Messages at a constant rate."""
+
+    def test_every_message_due_is_sent_and_answered(self) -> None:
+        """200 a second for four seconds, whatever the warm-up sent, each within the healthy server's time."""
+        measured = run(PLAN)
+        self.assertEqual(measured.sent, 801)
+        self.assertApproximates(measured.rate, 200, 1)
+        self.assertEqual(summary(measured.histograms["latency"])["count"], 801)
+        self.assertLess(measured.percentile("latency", 99.9), 2 * HEALTHY)
+        self.assertEqual(measured.unanswered, 0)
+
+    def test_a_stall_shows_where_arithmetic_puts_it(self) -> None:
+        """
+        A server that stalls 200 ms a second holds up each message that is due meanwhile for what is left of it.
+
+        So one message in ten waits more than 100 ms, one in twenty more than 150 ms.
+        """
+        measured = run(PLAN, stalling)
+        self.assertApproximates(measured.percentile("latency", 80), HEALTHY, 0.012)
+        self.assertApproximates(measured.percentile("latency", 90), 0.1, 0.012)
+        self.assertApproximates(measured.percentile("latency", 95), 0.15, 0.012)
+        self.assertApproximates(measured.percentile("latency", 99), 0.19, 0.012)
+
+    def test_what_a_full_window_holds_back_counts_from_when_it_was_due(self) -> None:
+        """With room for one message a connection the rest is sent late, and the stall shows all the same."""
+        plan = Plan(**{**PLAN.as_json(), "size": 2**20})
+        self.assertEqual(plan.window, 1)
+        measured = run(plan, stalling)
+        self.assertEqual(measured.sent, 801)
+        self.assertApproximates(measured.percentile("latency", 90), 0.1, 0.02)
+        self.assertLess(measured.percentile("lateness", 99), 0.01)  # it wasn't the load that was late
+
+    def test_a_server_that_never_answers(self) -> None:
+        """Its messages count with the time they waited, and the load says that they had no answer."""
+        measured = run(PLAN, lambda now: 1e6 if now > 3 else now + HEALTHY)
+        status, sentence = measured.verdict
+        self.assertEqual(status, 1)
+        self.assertIn("had no answer 2 s after", sentence)
+        self.assertGreater(measured.percentile("latency", 90), 2)
+
+    def test_intervals_are_seconds(self) -> None:
+        """One for each second, and one for what came after."""
+        measured = run(PLAN)
+        self.assertEqual([interval.second for interval in measured.intervals], [0, 1, 2, 3, 4])
+        self.assertEqual([interval.sent for interval in measured.intervals[:3]], [200] * 3)
+
+    def test_a_wrong_byte_ends_it(self) -> None:
+        """The first one; the sentence says on which connection and in which reply."""
+        from tests.instruments import servers  # noqa: PLC0415
+
+        class Corrupting(servers.Echoing):
+            def write(self, data: bytes) -> None:
+                wrong = self._clock.seconds() > 2
+                super().write(bytes([data[0] ^ 1]) + data[1:] if wrong else data)
+
+        self.patch(servers, "Echoing", Corrupting)
+        error = self.assertRaises(LoadFailedError, run, PLAN)
+        self.assertRegex(str(error), r"^connection \d: a wrong byte came back, in reply \d+$")
+
+    def test_more_than_was_sent_ends_it(self) -> None:
+        """Even if the bytes would have been right later."""
+        from tests.instruments import servers  # noqa: PLC0415
+
+        class Generous(servers.Echoing):
+            def write(self, data: bytes) -> None:
+                super().write(data + self._lane.load.content.message(1))
+
+        self.patch(servers, "Echoing", Generous)
+        self.assertIn("more came back", str(self.assertRaises(LoadFailedError, run, CLOSED)))
+
+
+class ClosedLoopTests(SynchronousTestCase):
+    """One message at a time."""
+
+    def test_it_sends_when_it_is_answered(self) -> None:
+        """A server that takes a millisecond gets nearly a thousand a second over one connection."""
+        measured = run(CLOSED)
+        self.assertApproximates(measured.rate, 1000, 120)
+
+    def test_it_hides_a_stall(self) -> None:
+        """The same stalls that the open loop shows at p90: one message a second sees one, and p99 sees none."""
+        measured = run(CLOSED, stalling)
+        self.assertLess(measured.percentile("service", 99), 2 * HEALTHY)
+        self.assertGreater(summary(measured.histograms["service"])["max"], 0.19)
+
+    def test_several_connections(self) -> None:
+        """Each has its own message on its way."""
+        plan = Plan(**{**CLOSED.as_json(), "connections": 3})
+        self.assertApproximates(run(plan, prompt).rate, 3000, 360)

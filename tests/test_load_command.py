@@ -1,0 +1,285 @@
+"""``twisted-lab load`` as a user runs it, against real servers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Self
+
+import pytest
+
+from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, Running, children, command, program, service
+from twisted_lab.instruments.histogram import make_histogram
+from twisted_lab.instruments.run_directory import RunDirectory
+from twisted_lab.instruments.saved_load import restore
+
+LAB = str(SCRIPTS / "twisted-lab")
+QUICK = ("-d", "1s", "--warmup", "200ms")
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[Running]:
+    """Run an echo server with a prefix, that answers at once."""
+    with program(sys.executable, "-m", "twisted_lab.models.selectors", "127.0.0.1", "0") as running:
+        yield running
+
+
+def load(tmp_path: Path, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
+    """Run a load whose run is kept in `tmp_path`."""
+    return command(LAB, "load", *words, "--runs", str(tmp_path), cwd=cwd)
+
+
+def results(done: "subprocess.CompletedProcess[bytes]") -> list[dict[str, Any]]:
+    """Give what ``--json`` printed."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("pace", [("-R", "400"), ("--closed",)])
+@pytest.mark.parametrize("many", [(), ("-c", "4", "--workers", "2")])
+def test_an_echo_is_measured(model: Running, tmp_path: Path, pace: tuple[str, ...], many: tuple[str, ...]) -> None:
+    """Both loops, by one process or two; the run directory holds what was printed, and all of the histograms."""
+    done = load(tmp_path, "echo", model.addresses[0], *QUICK, *pace, *many, "--json")
+    assert done.returncode in {0, 2}, done.stderr.decode()  # 2: this machine was too busy just now
+    *intervals, result = results(done)
+    assert [line["event"] for line in intervals] == ["interval"] * 2
+    assert result["exit"] == done.returncode
+    if pace[0] == "-R":
+        assert result["sent"] in {400, 401}
+        assert result["seconds"]["latency"]["count"] == result["sent"]
+    directory = RunDirectory.find(tmp_path / "load-echo" / "latest")
+    assert directory.path.resolve() == Path(result["run"]).resolve()
+    kept = restore(directory)
+    assert kept.as_json()["seconds"] == result["seconds"]
+    whole = make_histogram()
+    lines = (directory.path / "service.hlog").read_text().splitlines()
+    for line in lines[3:]:
+        whole.decode_and_add(line.rpartition(",")[2])
+    assert whole.get_total_count() == result["seconds"]["service"]["count"]
+
+
+def test_the_table_has_units(model: Running, tmp_path: Path) -> None:
+    """What people read says what was done, what came of it, and where it is kept."""
+    done = load(tmp_path, "echo", model.addresses[0], *QUICK, "-R", "200", "--size", "1KiB")
+    text = done.stdout.decode()
+    assert "1 connection, 1,024 B a message, 200 messages/s offered" in text
+    for words in (
+        "latency, from when it was due",
+        "service, from when it was sent",
+        "the load's lateness",
+        " µs",
+        "MB/s",
+    ):
+        assert words in text
+    assert f"The run is kept in {tmp_path}" in text
+
+
+def test_the_header_protocol_is_driven_by_its_own_client(tmp_path: Path) -> None:
+    """A request at a time, and each reply's content is compared."""
+    with service("header") as running:
+        done = load(tmp_path, "header", running.addresses[0], *QUICK, "-R", "100", "-c", "2", "--json")
+    assert done.returncode in {0, 2}, done.stderr.decode()
+    assert results(done)[-1]["sent"] in {100, 101}
+
+
+MINE = '''
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import LineReceiver
+
+
+class Shouting(LineReceiver):
+    """Asks by a line, in hexadecimal, and is answered by one with a prefix."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def request(self, message):
+        self.waiting.append(Deferred())
+        self.sendLine(message.hex().encode())
+        return self.waiting[-1]
+
+    def lineReceived(self, line):
+        self.waiting.pop(0).callback(bytes.fromhex(line.decode().removeprefix("echo ")))
+
+
+def client():
+    return Factory.forProtocol(Shouting)
+'''
+
+
+def test_ones_own_client(model: Running, tmp_path: Path) -> None:
+    """A module in the current directory, whose protocol has `request`."""
+    (tmp_path / "mine.py").write_text(MINE)
+    done = load(tmp_path, "mine:client", model.addresses[0], *QUICK, "-R", "50", "--json", cwd=tmp_path)
+    assert done.returncode in {0, 2}, done.stderr.decode()
+    assert results(done)[-1]["sent"] in {50, 51}
+
+
+def test_ones_own_message(model: Running, tmp_path: Path) -> None:
+    """A file's content is sent as it is; not where it can't be told from the prefix."""
+    (tmp_path / "content").write_bytes(b"abcd" * 10)
+    done = load(tmp_path, "echo", model.addresses[0], *QUICK, "--content", str(tmp_path / "content"), "--json")
+    assert results(done)[-1]["plan"]["size"] == 40
+    (tmp_path / "content").write_bytes(b"eeee")
+    done = load(tmp_path, "echo", model.addresses[0], *QUICK, "--content", str(tmp_path / "content"))
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr == b"twisted-lab: the server puts b'echo ' before its answer, and the content has b'e' in it\n"
+
+
+class Serving:
+    """A server in a thread whose `answer` is the test's: called with what came in, and how often it was called."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self._stopped = Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._threads = [Thread(target=self._accept, daemon=True)]
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        count = 0
+        with connection:
+            try:
+                while data := connection.recv(65536):
+                    count += 1
+                    answer = self._answer(data, count)
+                    if answer is None:
+                        return
+                    connection.sendall(answer)
+            except OSError:
+                return
+
+
+def test_a_wrong_byte_ends_the_run(tmp_path: Path) -> None:
+    """With status 1, and a sentence that says where."""
+    with Serving(lambda data, count: data if count < 20 else data[:-1] + bytes([data[-1] ^ 1])) as server:
+        done = load(tmp_path, "echo", server.address, *QUICK, "-R", "100")
+    assert done.returncode == 1
+    assert done.stderr == b"twisted-lab: connection 1: a wrong byte came back, in reply 20\n"
+
+
+def test_a_lost_connection_ends_the_run(tmp_path: Path) -> None:
+    """A server that closes in the middle isn't measured any further."""
+    with Serving(lambda data, count: data if count < 20 else None) as server:
+        done = load(tmp_path, "echo", server.address, *QUICK, "-R", "100", "-c", "2", "--workers", "2")
+    assert done.returncode == 1
+    assert b"the connection was lost" in done.stderr
+
+
+def test_what_doesnt_echo(tmp_path: Path) -> None:
+    """It is told before anything is measured."""
+    with Serving(lambda _data, _count: b"HTTP/1.1 400 Bad Request\r\n" * 100) as server:
+        done = load(tmp_path, "echo", server.address, *QUICK)
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr == b"twisted-lab: it doesn't echo: something else came back\n"
+
+
+def test_a_stalling_server_cant_hide(tmp_path: Path) -> None:
+    """
+    A server that stalls 200 ms once a second: the closed loop's p99 is that of a healthy one, the open loop's isn't.
+
+    How large it is exactly is shown in memory, where time is the test's.
+    """
+
+    def stall(data: bytes, _count: int) -> bytes:
+        if (since := time.monotonic() % 1) < 0.2:
+            time.sleep(0.2 - since)
+        return data
+
+    with Serving(stall) as server:
+        options = ("echo", server.address, "-d", "3s", "--warmup", "200ms", "--json")
+        closed = results(load(tmp_path, *options, "--closed"))[-1]["seconds"]["service"]
+        opened = results(load(tmp_path, *options, "-R", "200"))[-1]["seconds"]["latency"]
+    assert closed["p99"] * 5 < opened["p90"]
+    assert closed["max"] > opened["p90"]
+
+
+def test_the_highest_rate_under_a_bound(tmp_path: Path) -> None:
+    """A server that takes 10 ms for a message holds fewer than a hundred a second over one connection."""
+
+    def slow(data: bytes, _count: int) -> bytes:
+        time.sleep(0.01 * (len(data) // 64))
+        return data
+
+    with Serving(slow) as server:
+        words = ("echo", server.address, "-d", "500ms", "--warmup", "100ms", "--slo", "p90=100ms", "-R", "25", "--json")
+        done = load(tmp_path, *words)
+    *lines, result = results(done)
+    steps = [line for line in lines if line["event"] == "step"]
+    assert done.returncode == 0, done.stderr.decode()
+    assert 25 <= result["rate"] < 150
+    assert {step["held"] for step in steps} == {True, False}
+    assert max(step["rate"] for step in steps if step["held"]) == result["rate"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (("nothing",), os.EX_USAGE, "there is no specimen 'nothing'"),
+        (("json:dumps", "127.0.0.1:1"), os.EX_USAGE, "json:dumps can't be called without arguments"),
+        (("json:nothing", "127.0.0.1:1"), os.EX_USAGE, "there is no specimen 'json:nothing'"),
+        (("json:JSONDecoder",), os.EX_USAGE, "where is it?"),
+        (("echo", "127.0.0.1:1"), os.EX_UNAVAILABLE, "can't connect to 127.0.0.1:1: Connection refused"),
+        (("echo", "--closed", "-R", "5"), os.EX_USAGE, "--closed has no rate"),
+        (("echo", "--slo", "20ms"), os.EX_USAGE, "'20ms' isn't a bound such as p99=20ms"),
+        (("echo", "-d", "soon"), os.EX_USAGE, "'soon' isn't a duration such as 30s"),
+        (("echo", "-R", "0"), os.EX_USAGE, "'0' isn't a rate a second"),
+        (("echo", "--size", "17M"), os.EX_USAGE, "'17M' isn't a size in 1 B … 16 MiB"),
+        (("echo", "--workers", "2"), os.EX_USAGE, "2 workers need a connection each"),
+        (("echo", "--reactor", "fast"), os.EX_USAGE, "there is no reactor 'fast'"),
+        (("echo", "--content", "/nowhere"), os.EX_NOINPUT, "can't read /nowhere"),
+    ],
+)
+def test_mistakes_are_one_sentence(tmp_path: Path, words: tuple[str, ...], status: int, sentence: str) -> None:
+    """With the proper status, and no traceback."""
+    done = load(tmp_path, *words)
+    assert done.returncode == status, done.stderr.decode()
+    assert sentence in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_process(model: Running, tmp_path: Path, number: int) -> None:
+    """Ctrl-C ends the load's processes with it, and the run directory isn't taken for a complete run."""
+    words = [LAB, "load", "echo", model.addresses[0], "-d", "60s", "-c", "2", "--workers", "2", "--json"]
+    with subprocess.Popen(
+        [*words, "--runs", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith(b'{"event": "interval"')
+        workers = children(process.pid)
+        assert len(workers) == 2
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
+    assert complaint == b""
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    with pytest.raises(LookupError):
+        RunDirectory.find(tmp_path / "load-echo" / "latest")

@@ -1,0 +1,181 @@
+"""
+Lanes: the connections of a load. Each sends its messages when they are due, and checks every reply.
+
+A lane's message `n` is due at ``begins + n * period``. What is due while a whole window of messages is unanswered waits
+as a number: it is sent as soon as there is room, and counted from when it was due.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from twisted_lab.instruments.content import Content
+from twisted_lab.net.reason import show_reason
+from twisted_lab.net.transport import IStreamTransport
+from twisted_lab.net.undelayed import send_at_once
+
+
+class Load(Protocol):
+    """What a lane needs of the load that it is part of."""
+
+    content: Content
+
+    @property
+    def now(self) -> Callable[[], float]:
+        """The clock."""
+
+    def answered(self, lane: "Lane", due: float, sent: float) -> None:
+        """Take the time of a reply that has just come."""
+
+    def failed(self, lane: "Lane", what: str) -> None:
+        """Take notice that the lane can't go on, and why."""
+
+
+class Lane:
+    """One connection; a subclass sends a message and finds its reply."""
+
+    def __init__(self, load: Load, number: int, window: int) -> None:
+        self.load = load
+        self.number = number
+        self.window = window
+        self.begins = self.period = 0.0
+        self.due = self.sent = self.answered = 0
+
+    def begin(self, at: float, period: float) -> None:
+        """Let message 0 be due at that time, each one `period` seconds after the last; 0: whenever it is offered."""
+        self.begins, self.period = at, period
+
+    def offer(self) -> bool:
+        """Take notice that a message is due; send it if the window has room, and tell whether it had."""
+        self.due += 1
+        if self.sent - self.answered >= self.window:
+            return False
+        self._send_next()
+        return True
+
+    def waiting_since(self) -> list[float]:
+        """Give when each message was due that has no answer yet; replies are taken to have come in order."""
+        return [self.begins + number * self.period for number in range(self.answered, self.due)]
+
+    def close(self) -> None:
+        """End the connection; it isn't a failure."""
+
+    def _send_next(self) -> None:
+        number = self.sent
+        self.sent += 1
+        now = self.load.now()
+        due = self.begins + number * self.period if self.period else now
+        self._send(self.load.content.message(self.number + number), due, now)
+
+    def _take_answer(self, due: float, sent: float) -> None:
+        self.answered += 1
+        self.load.answered(self, due, sent)
+        if self.sent < self.due:
+            self._send_next()
+
+    def _send(self, message: bytes, due: float, now: float) -> None:
+        raise NotImplementedError
+
+
+class StreamLane(Lane, TwistedProtocol):
+    """
+    A connection whose bytes come back: an echo, with `prefix` before each chunk as the server has received it.
+
+    A reply is there when all bytes of its message are. Every byte is compared with what was sent.
+    """
+
+    transport: IStreamTransport
+
+    def __init__(self, load: Load, number: int, window: int, prefix: bytes) -> None:
+        super().__init__(load, number, window)
+        self._prefix = prefix
+        self._rest = b""
+        self._times: deque[tuple[float, float]] = deque()
+        self._position = number * load.content.size
+        self._next_end = self._position + load.content.size
+        self._closing = False
+
+    def connectionMade(self) -> None:
+        """Send small messages at once."""
+        send_at_once(self.transport)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._closing = True
+        self.transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Compare, and take the time of what is complete."""
+        if self._prefix:
+            data = self._without_prefixes(data)
+        if not self.load.content.stands_at(self._position, data):
+            self.load.failed(self, f"a wrong byte came back, in reply {self.answered + 1:,}")
+            return
+        self._position += len(data)
+        if self._position > (self.number + self.sent) * self.load.content.size:
+            self.load.failed(self, f"more came back than was sent, after reply {self.answered:,}")
+            return
+        while self._position >= self._next_end:
+            self._next_end += self.load.content.size
+            self._take_answer(*self._times.popleft())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Say so, unless we closed it."""
+        if not self._closing:
+            self.load.failed(self, f"the connection was lost: {show_reason(reason.value)}")
+
+    def _send(self, message: bytes, due: float, now: float) -> None:
+        self._times.append((due, now))
+        self.transport.write(message)
+
+    def _without_prefixes(self, data: bytes) -> bytes:
+        """Take the prefixes out; one that isn't whole yet waits for its rest. No content has a prefix's first byte."""
+        data = (self._rest + data).replace(self._prefix, b"")
+        cut = data.find(self._prefix[:1])
+        if cut < 0 or not self._prefix.startswith(data[cut:]):
+            self._rest = b""
+            return data
+        self._rest = data[cut:]
+        return data[:cut]
+
+
+class RequestLane(Lane):
+    """A connection of a client's own protocol: `exchange` sends a message by it, and gives what comes back for it."""
+
+    def __init__(
+        self, load: Load, number: int, window: int, protocol: Any, exchange: Callable[[Any, bytes], Awaitable[bytes]]
+    ) -> None:
+        super().__init__(load, number, window)
+        self._protocol = protocol
+        self._exchange = exchange
+        self._closing = False
+
+    def close(self) -> None:
+        """End the connection."""
+        self._closing = True
+        self._protocol.transport.abortConnection()
+
+    def _send(self, message: bytes, due: float, now: float) -> None:
+        try:
+            waiting = self._exchange(self._protocol, message)
+        except Exception:  # noqa: BLE001  # it is the user's code
+            self._fail(Failure())
+            return
+        reply = waiting if isinstance(waiting, Deferred) else ensureDeferred(waiting)  # type: ignore[arg-type]
+        reply.addCallbacks(partial(self._compare, message, due, now), self._fail).addErrback(self._fail)
+
+    def _compare(self, message: bytes, due: float, now: float, reply: bytes) -> None:
+        if reply == message:
+            self._take_answer(due, now)
+        else:
+            self.load.failed(self, f"a wrong reply came back, reply {self.answered + 1:,}")
+
+    def _fail(self, reason: Failure) -> None:
+        if not self._closing:
+            self.load.failed(self, f"a request failed: {show_reason(reason.value)}")

@@ -1,0 +1,184 @@
+"""
+A load: messages at a constant rate, whatever the server does, and how long each took from when it was due.
+
+Most loads wait for a reply before they send the next message. A server that stalls then also stalls what would have
+been counted against it, and looks better the worse it is ("coordinated omission", Gil Tene). Here the rate is held:
+message `k` is due at ``start + k / rate``, is sent then whether or not the others are answered, and its time counts
+from then (`latency`); from when it was really sent is beside it (`service`). What the load itself did wrong is measured
+as well: how late messages were sent (`lateness`), and how late the reactor called (`loop_delay`).
+"""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_lab.instruments.alarm import make_alarm
+from twisted_lab.instruments.content import Content
+from twisted_lab.instruments.histogram import Times
+from twisted_lab.instruments.interval import Interval
+from twisted_lab.instruments.lanes import Lane
+from twisted_lab.instruments.plan import Plan
+
+#: Seconds between two looks at the clock when nothing is due: how late they are is the reactor's delay.
+LOOK = 0.01
+#: Seconds between two looks at the least: messages that are due closer together are sent together, for a look costs as
+#: much as several messages.
+REST = 5e-5
+#: Seconds that an interval has, after which what was measured is handed on.
+INTERVAL = 1.0
+
+
+class LoadFailedError(Exception):
+    """A load can't go on; the message is one sentence."""
+
+
+class Load:
+    """
+    One process's part of a load: `run` it once its `lanes` are connected.
+
+    `now` is a monotonic clock that all processes share; `report` is called with each `Interval`.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        plan: Plan,
+        content: Content,
+        report: Callable[[Interval], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.now = now
+        self.content = content
+        self._reactor = reactor
+        self._plan = plan
+        self._report = report
+        self._latency, self._service, self._lateness, self._delay = Times(), Times(), Times(), Times()
+        self._lanes: Sequence[Lane] = ()
+        self._over: Deferred[None] = Deferred()
+        self._sent = self._answered = self._next = self._second = 0
+        self._sending = False
+        self._failure: str | None = None
+
+    async def run(self, lanes: Sequence[Lane], start: float) -> None:
+        """Send from `start` on, until all is sent and answered; `LoadFailedError` if it can't be gone on with."""
+        self._lanes = lanes
+        plan = self._plan
+        self._measures_from = start + plan.warmup
+        self._sends_until = self._measures_from + plan.duration
+        self._gives_up = self._sends_until + plan.timeout
+        self._next_report = self._measures_from + INTERVAL
+        self._start = start
+        self._sending = True
+        for lane in lanes:
+            each = 1 / plan.rate if plan.rate else 0.0
+            lane.begin(start + lane.number * each, plan.connections * each)
+        self._cpu = time.process_time()
+        self._alarm = make_alarm(self._reactor, self._ring, self.now)
+        gc.freeze()  # what is there now stays; there is no need to go through it again
+        try:
+            self._wake_at(start)
+            if self._failure is None:
+                await self._over
+        finally:
+            self._alarm.stop()
+            for lane in lanes:
+                lane.close()
+        if self._failure is not None:
+            raise LoadFailedError(self._failure)
+
+    def answered(self, lane: Lane, due: float, sent: float) -> None:
+        """Count a reply, if it is to one of the messages that are measured."""
+        now = self.now()
+        if now >= self._measures_from:
+            self._answered += now < self._sends_until
+            if due >= self._measures_from:
+                self._latency.record(now - due)
+                self._service.record(now - sent)
+        if self._plan.rate is None and self._sending:
+            lane.offer()
+            self._sent += now >= self._measures_from
+
+    def failed(self, lane: Lane, what: str) -> None:
+        """End the load."""
+        if self._failure is None:
+            self._failure = f"connection {lane.number + 1}: {what}"
+            if not self._over.called:
+                self._over.callback(None)
+
+    def _wake_at(self, when: float) -> None:
+        self._expected = max(when, self.now())
+        self._alarm.set(when)
+
+    def _ring(self) -> None:
+        now = self.now()
+        if now >= self._measures_from:
+            self._delay.record(now - self._expected)
+        else:
+            self._cpu = time.process_time()
+        while now >= self._next_report and self._next_report <= self._sends_until:
+            self._hand_on()
+        if self._sending:
+            self._send_due(now)
+        if now >= self._sends_until:
+            self._sending = False
+            self._end_if_answered(now)
+        if not self._over.called:
+            self._wake_at(min(max(self._next_due(), now + REST), now + LOOK))
+
+    def _send_due(self, now: float) -> None:
+        if self._plan.rate is None:
+            if not self._next and now >= self._start:
+                self._next = len(self._lanes)
+                for lane in self._lanes:
+                    lane.offer()
+            return
+        until = min(now, self._sends_until)
+        while (due := self._next_due()) <= until:
+            lane = self._lanes[self._next % len(self._lanes)]
+            self._next += 1
+            had_room = lane.offer()
+            if due >= self._measures_from:
+                self._sent += 1
+                if had_room:  # else it is the server that keeps it waiting
+                    self._lateness.record(self.now() - due)
+
+    def _next_due(self) -> float:
+        """Give when the next message is due."""
+        if self._plan.rate is None or not self._sending:
+            return self._start if not self._next else float("inf")
+        turn, place = divmod(self._next, len(self._lanes))
+        lane = self._lanes[place]
+        return lane.begins + turn * lane.period
+
+    def _end_if_answered(self, now: float) -> None:
+        unanswered = sum(lane.due - lane.answered for lane in self._lanes)
+        if unanswered and now < self._gives_up:
+            return
+        for lane in self._lanes if unanswered else ():
+            for due in lane.waiting_since():
+                if due >= self._measures_from:
+                    self._latency.record(now - due)
+        self._hand_on(unanswered)
+        self._over.callback(None)
+
+    def _hand_on(self, unanswered: int = 0) -> None:
+        cpu = time.process_time()
+        interval = Interval(
+            second=self._second,
+            sent=self._sent,
+            answered=self._answered,
+            unanswered=unanswered,
+            cpu=cpu - self._cpu,
+            latency=self._latency.flush(),
+            service=self._service.flush(),
+            lateness=self._lateness.flush(),
+            loop_delay=self._delay.flush(),
+        )
+        self._cpu = cpu
+        self._sent = self._answered = 0
+        self._second += 1
+        self._next_report += INTERVAL
+        self._report(interval)

@@ -1,0 +1,101 @@
+"""What a load has measured in all, and whether it is to be believed."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from twisted_lab.instruments.histogram import merge, percentile, summary
+from twisted_lab.instruments.interval import HISTOGRAMS, Interval
+from twisted_lab.instruments.plan import Plan
+
+PASS, FAIL, UNKNOWN = 0, 1, 2
+#: Seconds that the load itself may be late, at the 99th percentile, whatever the server does.
+TOLERATED = 0.001
+#: And as a share of the latency that it measures, where that is more.
+SHARE = 0.1
+#: Share of a core from which on the closed loop is taken to be its own bottleneck.
+SATURATED = 0.9
+
+
+class Measurement:
+    """
+    A load's intervals as one measurement.
+
+    Times are in seconds, rates in messages a second.
+    """
+
+    def __init__(self, plan: Plan, intervals: Sequence[Interval], failure: str | None = None) -> None:
+        self.plan = plan
+        self.intervals = intervals
+        self.failure = failure
+
+    @property
+    def sent(self) -> int:
+        """Messages that were due after the warm-up."""
+        return sum(interval.sent for interval in self.intervals)
+
+    @property
+    def unanswered(self) -> int:
+        """Messages that had no answer when the load gave up."""
+        return sum(interval.unanswered for interval in self.intervals)
+
+    @property
+    def rate(self) -> float:
+        """Answers a second while messages were being sent."""
+        return sum(interval.answered for interval in self.intervals) / self.plan.duration
+
+    @property
+    def busy(self) -> float:
+        """The share of a core that each of the load's processes used, while messages were being sent."""
+        during = self.intervals[: max(1, round(self.plan.duration))]
+        spent = sum(interval.cpu for interval in during)
+        return spent / min(self.plan.duration, max(1, len(during))) / self.plan.workers if during else 0.0
+
+    @cached_property
+    def histograms(self) -> dict[str, Any]:
+        """The histograms of all intervals together, by name."""
+        return {name: merge(getattr(each, name) for each in self.intervals) for name in HISTOGRAMS}
+
+    def percentile(self, name: str, percent: float) -> float:
+        """Give a percentile of a histogram."""
+        return percentile(self.histograms[name], percent)
+
+    @property
+    def bottleneck(self) -> str | None:
+        """Why the load itself, not the server, may have been what was measured; None if it wasn't."""
+        if self.plan.rate is None:
+            # A late reactor is late with the next message as well, so it isn't held against the server.
+            share = f"the load used {self.busy:.0%} of a core for each of its processes"
+            return share if self.busy >= SATURATED else None
+        tolerated = max(TOLERATED, SHARE * self.percentile("latency", 99))
+        for name, what in (("lateness", "sent its messages late"), ("loop_delay", "looked at its sockets late")):
+            late = self.percentile(name, 99)
+            if late > tolerated:
+                return f"the load {what}: p99 {late * 1000:.3g} ms, more than {tolerated * 1000:.3g} ms"
+        return None
+
+    @property
+    def verdict(self) -> tuple[int, str]:
+        """The exit status, and a sentence that says why."""
+        if self.failure is not None:
+            return FAIL, self.failure
+        if self.bottleneck is not None:
+            return UNKNOWN, f"{self.bottleneck}: this says little of the server"
+        if self.unanswered:
+            waited = f"{self.plan.timeout:g} s after the last was due"
+            return FAIL, f"{self.unanswered:,} messages had no answer {waited}; they count with the time they waited"
+        return PASS, "every reply was right, and the load wasn't the bottleneck"
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it for JSON, without the histograms themselves."""
+        status, sentence = self.verdict
+        return {
+            "plan": self.plan.as_json(),
+            "exit": status,
+            "verdict": sentence,
+            "rate": self.rate,
+            "sent": self.sent,
+            "unanswered": self.unanswered,
+            "busy": self.busy,
+            "seconds": {name: summary(histogram) for name, histogram in self.histograms.items()},
+        }
