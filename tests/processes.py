@@ -177,11 +177,12 @@ def command(
     content: str | bytes | None = None,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
     cwd: Path | None = None,
+    deadline: float = DEADLINE,
 ) -> "subprocess.CompletedProcess[bytes]":
     """
     Run a command to its end and give what it printed, as bytes, and its exit status.
 
-    `content` comes to it through a pipe; without any its standard input is `stdin`.
+    `content` comes to it through a pipe; without any its standard input is `stdin`. `deadline` is in seconds.
     """
     return subprocess.run(
         words,
@@ -190,7 +191,7 @@ def command(
         capture_output=True,
         cwd=cwd,
         env=ENVIRONMENT,
-        timeout=DEADLINE,
+        timeout=deadline,
         check=False,
     )
 

@@ -233,6 +233,10 @@ def test_the_highest_rate_under_a_bound(tmp_path: Path) -> None:
         done = load(tmp_path, *words)
     *lines, result = results(done)
     steps = [line for line in lines if line["event"] == "step"]
+    assert result["exit"] == done.returncode
+    if done.returncode == 2:  # this machine was too busy just now
+        assert "the load" in result["verdict"]
+        return
     assert done.returncode == 0, done.stderr.decode()
     assert 25 <= result["rate"] < 150
     assert {step["held"] for step in steps} == {True, False}

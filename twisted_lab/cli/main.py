@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from twisted_lab.cli.entry import load, open_standard_streams, run_command
-from twisted_lab.cli.load_options import describe_load
+from twisted_lab.cli.measuring_options import describe_compare, describe_load
 from twisted_lab.cli.parser import TARGET_HELP, Parser, ShowVersion
 
 
@@ -55,6 +55,15 @@ def build_parser() -> Parser:
         description=f"{text.capitalize()}. Every reply is checked. Exit status: 0; 1 if a reply was wrong or missing, "
         "or the bound of --slo doesn't hold; 2 if the load itself was the bottleneck, so that nobody knows.",
         describe=describe_load,
+    )
+
+    text = "put servers under the same load in turn, and say how they differ"
+    verbs.add_parser(
+        "compare",
+        help=text,
+        description=f"{text.capitalize()}: models (threads, selectors, twisted …), specimens (echo, header, "
+        "module:attribute), or two runs of twisted-lab load that are kept. Exit status 1 if one of them failed.",
+        describe=describe_compare,
     )
 
     text = "start the services, talk to them, and say what happened"

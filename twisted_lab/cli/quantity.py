@@ -47,16 +47,6 @@ def count(most: int) -> Callable[[str], int]:
     return read
 
 
-def show_seconds(seconds: float) -> str:
-    """Give ``83 µs``, ``1.24 ms``, ``2.50 s``: three digits."""
-    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
-        if seconds * factor < 999.5:
-            number = seconds * factor
-            digits = 0 if number >= 99.95 or unit == "µs" else 1 if number >= 9.995 else 2
-            return f"{number:.{digits}f} {unit}"
-    return f"{seconds:.2f} s" if seconds < 99.95 else f"{seconds:,.0f} s"
-
-
 def _read(text: str, units: dict[str, int] | dict[str, float], what: str) -> float:
     match = _NUMBER.fullmatch(text)
     number = float(match[1]) * units.get(match[2], 0) if match else 0.0

@@ -8,9 +8,11 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from twisted_lab.instruments.cores import confine
 from twisted_lab.instruments.interval import Interval
 from twisted_lab.instruments.measurement import Measurement
 from twisted_lab.instruments.plan import Plan
@@ -38,8 +40,12 @@ class Crew:
 
     `words` is the command of a worker, which reads its plan from its first line of standard input and the time to
     begin from its second, and writes lines of JSON: ``ready``, an ``interval`` each second, ``failed``. `show` is
-    called with each interval, of all workers together.
+    called with each interval, of all workers together; `began` when what is measured begins, and `ending` shortly
+    before its end, while all connections are there. `cores`: those that the workers are to run on; none: any.
     """
+
+    #: Seconds.
+    SHORTLY = 0.1
 
     def __init__(
         self,
@@ -49,6 +55,9 @@ class Crew:
         now: Callable[[], float],
         show: Callable[[Interval], object] = lambda _: None,
     ) -> None:
+        self.cores: Sequence[int] = ()
+        self.began: Callable[[], object] | None = None
+        self.ending: Callable[[], object] | None = None
         self._reactor = reactor
         self._words = words
         self._plan = plan
@@ -65,10 +74,12 @@ class Crew:
         Raises `WorkerFailedError` if it couldn't begin; all processes are gone when this ends, however that is.
         """
         plan = self._plan
+        calls: list[IDelayedCall] = []
         for number in range(plan.workers):
             worker = _Worker(self)
             words = [*self._words]
             self._reactor.spawnProcess(worker, words[0], words, env=None)
+            confine(worker.transport.pid, self.cores)
             worker.tell({"plan": plan.as_json(), "worker": number})
             self._workers.append(worker)
         try:
@@ -77,9 +88,16 @@ class Crew:
             start = self._now() + HEAD_START
             for worker in self._workers:
                 worker.tell({"start": start})
+            begins = HEAD_START + plan.warmup
+            for at, call in ((begins, self.began), (begins + plan.duration - self.SHORTLY, self.ending)):
+                if call is not None:
+                    calls.append(self._reactor.callLater(at, call))
             takes = plan.warmup + plan.duration + plan.timeout
             await self._all([worker.ended for worker in self._workers], takes + GRACE)
         finally:
+            for delayed in calls:
+                if delayed.active():
+                    delayed.cancel()
             for worker in self._workers:
                 worker.kill()
             await wait_for_all([worker.gone for worker in self._workers])

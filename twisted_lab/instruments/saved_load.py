@@ -1,44 +1,24 @@
 """A load's measurement in its run directory, and back."""
 
 import json
-import platform
+import shlex
 import time
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
-import psutil
 from hdrh.log import HistogramLogWriter
 
+from twisted_lab.instruments import html_report as html
+from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.histogram import PERCENTILES, merge, percentile, spectrum
 from twisted_lab.instruments.interval import HISTOGRAMS, Interval
+from twisted_lab.instruments.load_table import times, totals
 from twisted_lab.instruments.measurement import Measurement
 from twisted_lab.instruments.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
 LINES = "intervals.jsonl"
-
-
-def circumstances() -> dict[str, Any]:
-    """Give what the figures depend on: versions and the machine."""
-    return {
-        "python": platform.python_version(),
-        "twisted": version("twisted"),
-        "twisted-lab": version("twisted-lab"),
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "cores": psutil.cpu_count(),
-        "memory": psutil.virtual_memory().total,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:  # noqa: PTH123  # read by lines
-            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.machine()
 
 
 def show_interval(interval: Interval) -> dict[str, Any]:
@@ -50,12 +30,12 @@ def show_interval(interval: Interval) -> dict[str, Any]:
     return {"event": "interval", **interval.as_json(), "seconds": seconds}
 
 
-def save(directory: RunDirectory, measurement: Measurement, began: float, words: list[str]) -> None:
+def save(directory: RunDirectory, measurement: Measurement, began: float, words: Sequence[str]) -> None:
     """
     Write the histograms of a complete run, and its ``run.json``; ``intervals.jsonl`` was written meanwhile.
 
-    ``NAME.hlog`` is HdrHistogram's log, ``NAME.hgrm`` its text of percentiles in milliseconds. `began`: in seconds
-    since 1970; `words`: the command.
+    ``NAME.hlog`` is HdrHistogram's log, ``NAME.hgrm`` its text of percentiles in milliseconds, ``report.html`` for
+    people. `began`: in seconds since 1970; `words`: the command.
     """
     for name in HISTOGRAMS[:2]:
         with (directory.path / f"{name}.hlog").open("w") as file:
@@ -67,15 +47,30 @@ def save(directory: RunDirectory, measurement: Measurement, began: float, words:
                 second = began + measurement.plan.warmup + interval.second
                 log.output_interval_histogram(merge([getattr(interval, name)]), second, second + 1, 1000)
         (directory.path / f"{name}.hgrm").write_text(spectrum(measurement.histograms[name]))
+    (directory.path / "report.html").write_text(_report(measurement, words))
     directory.finish(
         {
             "kind": "load",
-            "command": words,
+            "command": [*words],
             "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
             **measurement.as_json(),
             "circumstances": circumstances(),
         }
     )
+
+
+def _report(measurement: Measurement, words: Sequence[str]) -> str:
+    parts = [html.paragraph(measurement.plan.describe()), html.paragraph(f"Verdict: {measurement.verdict[1]}.")]
+    parts += [html.table(times(measurement)), html.paragraph(totals(measurement))]
+    if find_spec("matplotlib") is not None:
+        from twisted_lab.instruments import plots  # noqa: PLC0415  # only with the extra
+
+        picture = plots.render(plots.draw_load(measurement), "svg")
+        parts.append(html.picture(picture, "Times until the reply was there: all percentiles, and second by second."))
+    else:
+        parts.append(html.paragraph(html.NO_PICTURES))
+    parts += [html.heading("What the figures depend on"), html.facts(circumstances()), html.heading("Command")]
+    return html.page("A load", [*parts, html.preformatted(shlex.join(words))])
 
 
 def restore(directory: RunDirectory) -> Measurement:

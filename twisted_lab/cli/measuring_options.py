@@ -1,4 +1,4 @@
-"""The options of ``twisted-lab load``, and those that other verbs which measure have too."""
+"""The options of ``twisted-lab load`` and ``twisted-lab compare``."""
 
 import argparse
 from pathlib import Path
@@ -31,6 +31,20 @@ def describe_load(parser: Parser) -> None:
     add_measuring(parser, duration_default="10s", warmup_default="1s")
 
 
+def describe_compare(parser: Parser) -> None:
+    """Add those of ``twisted-lab compare``."""
+    from twisted_lab.cli.quantity import count, rate
+
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to compare; the others with the first")
+    add = parser.add_argument
+    add("--all", action="store_true", help="all models")
+    text = "numbers of connections (default: 1,32)"
+    add("-c", "--connections", type=_counts, default=[1, 32], metavar="N,N…", help=text)
+    add("-R", "--rate", type=rate, help="offer so many messages a second (default: closed loop, as many as it can)")
+    add("--rounds", type=count(1000), default=5, metavar="N", help="times that each is run (default: 5)")
+    add_measuring(parser, duration_default="2s", warmup_default="500ms")
+
+
 def add_measuring(parser: Any, *, duration_default: str, warmup_default: str) -> None:
     """Add what every verb has that drives a load."""
     from twisted_lab.cli.quantity import count, duration, duration_or_none, size
@@ -46,6 +60,12 @@ def add_measuring(parser: Any, *, duration_default: str, warmup_default: str) ->
     add("--reactor", type=_reactor, default="eager", help=text)
     add("--json", action="store_true", help="one JSON object a line, each second and in the end")
     add("--runs", type=Path, default=Path("runs"), metavar="DIR", help="keep the run there (default: runs)")
+
+
+def _counts(text: str) -> list[int]:
+    from twisted_lab.cli.quantity import count
+
+    return [count(10000)(each) for each in text.split(",")]
 
 
 def _bound(text: str) -> Any:

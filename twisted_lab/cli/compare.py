@@ -1,0 +1,139 @@
+"""``twisted-lab compare``: servers under the same load in turn, or two runs that are kept."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from twisted_lab.cli.load import WORKER
+from twisted_lab.cli.session import run_in_reactor, stop
+from twisted_lab.cli.tables import table
+from twisted_lab.instruments.arena import Arena
+from twisted_lab.instruments.columns import cost, notes, speed
+from twisted_lab.instruments.comparison import Comparison, Sample
+from twisted_lab.instruments.contestants import Contestant, everything, find
+from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.run_directory import RunDirectory
+from twisted_lab.instruments.saved_comparison import describe, save
+
+#: Seconds for which a server may leave messages unanswered, in the end.
+TIMEOUT = 1.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare; give 0, or 1 if a contestant failed."""
+    sys.path.insert(0, "")  # module:attribute may be here, as for twistd
+    names: list[str] = arguments.names
+    if len(names) == 2 and all(Path(name).is_dir() for name in names):
+        from twisted_lab.cli.compare_runs import compare_runs
+
+        return compare_runs(*map(Path, names), as_json=arguments.json, seed=arguments.seed)
+    contestants = _contestants(names, everyone=arguments.all)
+    plan = Plan(
+        specimen="",
+        target="",
+        rate=arguments.rate,
+        duration=arguments.duration,
+        warmup=arguments.warmup,
+        size=arguments.size,
+        seed=arguments.seed,
+        timeout=TIMEOUT,
+        workers=arguments.workers,
+        reactor=arguments.reactor,
+    )
+    try:
+        directory = RunDirectory.create(arguments.runs, "compare")
+    except OSError as error:
+        stop(os.EX_CANTCREAT, f"can't write to {arguments.runs}: {error.strerror or error}")
+    judged = "rate" if plan.rate is None else "p99"
+    comparison = Comparison([each.name for each in contestants], arguments.connections, judged, arguments.seed)
+    comparing = _Comparing(comparison, contestants, plan, arguments)
+    status = run_in_reactor(comparing.run)
+    if status != os.EX_OK:
+        return status
+    files = save(directory, comparison, plan, sys.argv, {each.name: each.command for each in contestants})
+    if arguments.json:
+        _print_json({"event": "result", "run": str(directory.path), **comparison.as_json()})
+    else:
+        _show(comparison, plan)
+        sys.stdout.write(f"\nThe comparison is kept in {directory.path}: {', '.join(files)}\n")
+    for failure in dict.fromkeys(comparison.failures):
+        sys.stderr.write(f"twisted-lab: {failure}\n")
+    return 1 if comparison.failures else os.EX_OK
+
+
+class _Comparing:
+    """The rounds: each contestant at each number of connections, in an order that is drawn anew for each round."""
+
+    def __init__(
+        self, comparison: Comparison, contestants: Sequence[Contestant], plan: Plan, arguments: argparse.Namespace
+    ) -> None:
+        self._comparison = comparison
+        self._contestants = contestants
+        self._plan = plan
+        self._rounds: int = arguments.rounds
+        self._json: bool = arguments.json
+        self._shown = sys.stderr.isatty()
+
+    async def run(self, reactor: Any) -> int:
+        random = Random(self._comparison.seed)  # noqa: S311  # for an order
+        arena = Arena(reactor, WORKER, self._plan)
+        cases = [(each, count) for each in self._contestants for count in self._comparison.connections]
+        syscalls = {}
+        for number in range(self._rounds):
+            for done, (contestant, count) in enumerate(random.sample(cases, len(cases))):
+                doing = f"{contestant.name}, {count} connection{'s' if count > 1 else ''}"
+                if number == 0:
+                    self._progress(f"counting system calls, {done + 1} of {len(cases)}: {doing}")
+                    syscalls[contestant.name, count] = await arena.count_syscalls(contestant, count)
+                self._progress(f"round {number + 1} of {self._rounds}, {done + 1} of {len(cases)}: {doing}")
+                sample = await arena.measure(contestant, count, number)
+                counted = syscalls[contestant.name, count]
+                if counted is not None and sample.numbers:
+                    sample.numbers["syscalls"] = counted
+                self._take(sample)
+        self._progress("")
+        return os.EX_OK
+
+    def _take(self, sample: Sample) -> None:
+        self._comparison.add(sample)
+        if self._json:
+            _print_json({"event": "sample", **sample.as_json()})
+
+    def _progress(self, text: str) -> None:
+        if self._shown:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+
+def _contestants(names: Sequence[str], *, everyone: bool) -> list[Contestant]:
+    if everyone == bool(names):
+        stop(os.EX_USAGE, "name what to compare, two or more: models, specimens or runs; or all models, by --all")
+    try:
+        found = everything() if everyone else [find(name) for name in dict.fromkeys(names)]
+    except LookupError as error:
+        stop(os.EX_USAGE, str(error))
+    for each in found:
+        if each.missing:
+            sys.stderr.write(f"twisted-lab: {each.name} is left out: {each.missing}\n")
+    found = [each for each in found if not each.missing]
+    if len(found) < 2:
+        stop(os.EX_USAGE, "there must be two at least")
+    return found
+
+
+def _show(comparison: Comparison, plan: Plan) -> None:
+    sys.stdout.write(f"{describe(comparison, plan)}\n")
+    for count in comparison.connections:
+        sys.stdout.write(f"\n{count:,} connection{'s' if count > 1 else ''}\n\n")
+        sys.stdout.write(f"{table(speed(comparison, count))}\n\n{table(cost(comparison, count))}\n")
+        sys.stdout.write("".join(f"{note}\n" for note in notes(comparison.rows(count))))
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()

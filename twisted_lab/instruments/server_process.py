@@ -1,0 +1,99 @@
+"""A server in a process of its own, for as long as it is measured."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from twisted_lab.instruments.cores import confine
+
+#: Seconds that a server gets to start, and to end after SIGTERM.
+START, GRACE = 20.0, 5.0
+#: Bytes kept of what it says.
+KEPT = 16384
+_LISTENS = re.compile(rb" listens on (\S+)\s")
+
+
+class ServerFailedError(Exception):
+    """A server didn't start; the message says what it said."""
+
+
+class ServerProcess(ProcessProtocol):
+    """A server: `address` is where it listens once `start` is over, `pid` its process."""
+
+    transport: Any
+
+    def __init__(self, reactor: Any, command: Sequence[str], cores: Sequence[int] = ()) -> None:
+        self.address = ""
+        self.pid = 0
+        self._reactor = reactor
+        self._command = [*command]
+        self._cores = cores
+        self._said = b""
+        self._listens: Deferred[None] = Deferred()
+        self._ended: Deferred[None] = Deferred()
+
+    async def start(self) -> None:
+        """Start it, and wait until it listens; `ServerFailedError` if it doesn't."""
+        # If we are killed, it is ended, where there is util-linux.
+        bound = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
+        words = [*bound, *self._command]
+        self._reactor.spawnProcess(self, words[0], words, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        self.pid = self.transport.pid
+        confine(self.pid, self._cores)
+        try:
+            await self._listens.addTimeout(START, self._reactor)
+        except (DeferredTimeoutError, CancelledError) as error:
+            await self.stop()
+            if isinstance(error, CancelledError):
+                raise
+            raise ServerFailedError(f"{' '.join(self._command)} didn't listen for {START:g} s") from None
+
+    async def stop(self) -> None:
+        """End it and wait until it has; with SIGKILL if it takes too long."""
+        self._signal("TERM")
+        killing = self._reactor.callLater(GRACE, self._signal, "KILL")
+        while not self._ended.called:
+            # Whoever cancels the work, again and again, mustn't leave the server behind.
+            with suppress(CancelledError):
+                await self._end()
+        if killing.active():
+            killing.cancel()
+
+    def _end(self) -> "Deferred[None]":
+        waiting: Deferred[None] = Deferred()
+        self._ended.addBoth(lambda _: None if waiting.called else waiting.callback(None))
+        return waiting
+
+    def outReceived(self, data: bytes) -> None:
+        """Look for where it listens."""
+        self._said = (self._said + data)[-KEPT:]
+        found = _LISTENS.search(self._said)
+        if found and not self._listens.called:
+            self.address = found[1].decode()
+            self._listens.callback(None)
+
+    def errReceived(self, data: bytes) -> None:
+        """Keep what it complains of."""
+        self.outReceived(data)
+
+    def processEnded(self, reason: Failure) -> None:
+        """Tell who waits."""
+        if not self._listens.called:
+            said = self._said.decode(errors="replace").strip()
+            self._listens.errback(ServerFailedError(f"{' '.join(self._command)} ended: {said or reason.value}"))
+        self._ended.callback(None)
+
+    def _signal(self, name: str) -> None:
+        try:
+            self.transport.signalProcess(name)
+        except ProcessExitedAlready:
+            return
