@@ -8,6 +8,8 @@ what it prints, standard error included. Three things make a page readable and s
 
 - ``...`` stands for anything; on a line of its own, for any lines. What differs from run to run (times, ephemeral
   ports, versions, paths) is made equal before the two are compared: see `VARYING`.
+- In a block with ``:class: measured`` every number is as good as another, with its unit, and so is what a table says of
+  two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen.
 - A block with ``:class: server`` holds one command that goes on running, in a terminal of its own, while the blocks
   below it run. It takes the place of the servers before it, unless it has ``--pidfile=`` and so can run beside them.
   What it logs until it is stopped must begin with what is shown.
@@ -40,7 +42,18 @@ from pathlib import Path
 
 DEADLINE = 30.0  # seconds that a command, or a server's start, may take
 DOCS = Path(__file__).parent
-OWN_NETWORK = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "sh", "-c"]
+OWN_NETWORK = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--net",
+    "--pid",
+    "--mount-proc",
+    "--fork",
+    "--kill-child",
+    "sh",
+    "-c",
+]
 LOOPBACK_UP = "ip link set lo up"
 VARYING = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"), "TIME"),
@@ -62,6 +75,15 @@ VARYING = [
     (re.compile(r'(?<="seconds": )[\d.]+'), "DURATION"),
     (re.compile(r", \d+\.\d s, [\d.]+ (?:[KMG]i)?B/s$", re.MULTILINE), ""),  # only of what took a while
 ]
+#: What is as good as another in a block of what was measured.
+FIGURES = [
+    (re.compile(r"^twisted-lab: the load .*\n", re.MULTILINE), ""),
+    (re.compile(r"^.*: the load was the bottleneck in .*\n", re.MULTILINE), ""),
+    (re.compile(r"≥ |no difference shown, | *(no difference shown|differs)$", re.MULTILINE), ""),
+    (re.compile(r"\d[\d,.]*( (µs|ms|s|B|KiB|MiB)\b)?"), "N"),
+    (re.compile(r" +"), " "),
+]
+KINDS = ("server", "measured")
 _BLOCK = re.compile(r"^( *)\.\. code-block:: console\n((?:\1 +:.*\n)*)\n((?:\1 +.*\n|\n)+)", re.MULTILINE)
 _READY = re.compile(r" (listens|starting) on ")
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])|\r|\x07")
@@ -69,11 +91,12 @@ _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])|\r|\x07")
 
 @dataclass
 class Command:
-    """A command of a page: the number of its line, its text, and the lines it is shown to print."""
+    """A command of a page: the number of its line, its text, what it is, and the lines it is shown to print."""
 
     line: int
     text: str
     server: bool
+    measured: bool
     shown: list[str] = field(default_factory=list)
 
     @property
@@ -91,7 +114,7 @@ def find_commands(text: str) -> list[Command]:
         indent = len(lines[0]) - len(lines[0].lstrip())
         for number, line in enumerate(lines, first):
             if line[indent:].startswith("$ "):
-                commands.append(Command(number, line[indent + 2 :], ":class: server" in block[2]))
+                commands.append(Command(number, line[indent + 2 :], *(f":class: {kind}" in block[2] for kind in KINDS)))
             else:
                 commands[-1].shown.append(line[indent:].rstrip())
     return commands
@@ -109,6 +132,12 @@ def matches(shown: list[str], seen: str, *, begins: bool = False) -> bool:
 
 def _make_equal(text: str) -> str:
     for pattern, constant in VARYING:
+        text = pattern.sub(constant, text)
+    return text
+
+
+def _without_figures(text: str) -> str:
+    for pattern, constant in FIGURES:
         text = pattern.sub(constant, text)
     return text
 
@@ -144,7 +173,11 @@ class Page:
             except subprocess.TimeoutExpired:
                 process.kill()
                 seen = f"(nothing more for {DEADLINE:g} s)\n"
-        self._compare(command, seen, matches(command.shown, seen))
+        if command.measured:
+            as_shown = matches([_without_figures(line) for line in command.shown], _without_figures(seen))
+        else:
+            as_shown = matches(command.shown, seen)
+        self._compare(command, seen, as_shown)
 
     def _serve(self, command: Command) -> None:
         if "--pidfile=" not in command.text:

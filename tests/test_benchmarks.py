@@ -27,7 +27,9 @@ pytestmark = pytest.mark.usefixtures("uncounted")
 
 def run(name: str, result: Path, *options: str) -> dict[str, Any]:
     """Run a benchmark of that name, which must succeed, and give its JSON."""
-    ended = command(sys.executable, f"benchmarks/{name}.py", "--json", str(result), *options, cwd=ROOT)
+    ended = command(
+        sys.executable, f"benchmarks/{name}.py", "--json", str(result), *options, cwd=ROOT, deadline=3 * DEADLINE
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     numbers: dict[str, Any] = json.loads(result.read_text())
     return numbers
@@ -154,7 +156,7 @@ def said(ended: "subprocess.CompletedProcess[bytes]") -> str:
 )
 def test_a_wrong_option(options: list[str], message: str) -> None:
     """A wrong option is told in a sentence, before anything is measured."""
-    ended = command(sys.executable, "benchmarks/echo.py", *options, cwd=ROOT)
+    ended = command(sys.executable, "benchmarks/echo.py", *options, cwd=ROOT, deadline=3 * DEADLINE)
     assert ended.returncode == 2
     assert said(ended).endswith(message)
 
@@ -186,3 +188,14 @@ def test_zerocopy(tmp_path: Path) -> None:
     numbers = run("zerocopy", tmp_path / "zerocopy.json", "--rounds", "1", "--size", "4", *disk)
     assert {where: len(ways) for where, ways in numbers["ways"].items()} == {"warm": 9, "cold": 9}
     assert all(len(taken["stall_ms"]) == 1 for ways in numbers["ways"].values() for taken in ways.values())
+
+
+@needs_compiler
+def test_load(tmp_path: Path) -> None:
+    """The load benchmark searches for each reactor and number of processes, and says what counting takes."""
+    numbers = run("load", tmp_path / "load.json", "--connections", "2", "--seconds", "0.2", "--steps", "1")
+    cases = {f"{reactor}, {many}" for reactor in ("default", "eager") for many in ("1 process", "2 processes")}
+    assert {*numbers["open"]} == {*numbers["closed"]} == cases
+    assert all(case["rate"] > 0 for case in numbers["closed"].values())
+    assert numbers["C"]["rate"] > 0
+    assert {*numbers["counting"]} == {"record_value", "Times", "flush"}

@@ -88,7 +88,7 @@ def test_every_example_is_shown_and_run() -> None:
         if path.name != "__init__.py":
             assert f".. literalinclude:: {path.relative_to(DOCS)}\n" in pages, path
     for path in scripts:
-        assert f" {path.relative_to(TOP)}" in commands, path
+        assert f" {path.relative_to(TOP)}" in commands or f" {path.stem}:" in commands, path
 
 
 def test_every_option_is_explained() -> None:
@@ -101,6 +101,9 @@ def test_every_option_is_explained() -> None:
     commands = (DOCS / "commands.rst").read_text()
     names = find_options(command / "main.py")
     assert len(names) > 5
+    measuring = (DOCS / "load.rst").read_text() + (DOCS / "compare.rst").read_text()
+    for name in find_options(command / "measuring_options.py"):
+        assert re.search(rf"``{name}[ `]", measuring), name
     for name in names:
         assert f"``{name}" in commands, name
     moving = (DOCS / "filexfer.rst").read_text() + (DOCS / "filexfer-access.rst").read_text()

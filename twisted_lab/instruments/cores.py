@@ -1,15 +1,13 @@
 """Which processor cores a server gets, and which the load: apart, so that neither waits for the other's."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
-
-import psutil
 
 
 def share(workers: int) -> tuple[list[int], list[int]]:
     """Give the cores of the server and those of the load: one for each worker, and one at least for the server."""
-    process = psutil.Process()
-    available = process.cpu_affinity() if hasattr(process, "cpu_affinity") else []
+    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(available) < 2:
         return available, available
     load = min(workers, len(available) - 1)
@@ -18,7 +16,6 @@ def share(workers: int) -> tuple[list[int], list[int]]:
 
 def confine(pid: int, cores: Sequence[int]) -> None:
     """Let a process, and those that it starts from now on, run on these only, where the system can do that."""
-    process = psutil.Process(pid)
-    if cores and hasattr(process, "cpu_affinity"):
-        with suppress(psutil.Error):
-            process.cpu_affinity([*cores])
+    if cores and hasattr(os, "sched_setaffinity"):
+        with suppress(ProcessLookupError):
+            os.sched_setaffinity(pid, cores)
