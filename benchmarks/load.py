@@ -23,8 +23,8 @@ import report
 from echo_servers import PATIENCE, Running, Server, WrongError, check, compile_c, serving
 from processor import pin, two_cores
 from rounds import show_progress
-from twisted_lab.instruments.histogram import Times, make_histogram
-from twisted_lab.instruments.slo import Search
+from twisted_lab.instruments.load.histogram import Times, make_histogram
+from twisted_lab.instruments.load.slo import Search
 
 LAB = [sys.executable, "-c", "from twisted_lab.cli.main import main; main()"]
 REACTORS = ("default", "eager")

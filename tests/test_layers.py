@@ -17,8 +17,11 @@ LAYERS = [
     {"tap*"},
     {"cli*"},
 ]
-#: The rooms of filexfer, likewise; "" is what stands in none of them: the words that all share.
-ROOMS = [{""}, {"messages", "store"}, {"server", "client"}, {"trees"}]
+#: The rooms of a folder, likewise; "" is what stands in none of them: the words that all share.
+ROOMS = {
+    "filexfer": [{""}, {"messages", "store"}, {"server", "client"}, {"trees"}],
+    "instruments": [{""}, {"load"}, {"compare"}],
+}
 #: What a layer may import besides ours.
 OUTSIDERS = {
     "wire*": set[str](),
@@ -54,10 +57,10 @@ def part(module: str) -> str:
     return f"{top}*" if dot or (PACKAGE / top).is_dir() else top
 
 
-def room(module: str) -> str:
-    """Give the room of ``twisted_lab.filexfer.ROOM.MODULE``, as in ROOMS."""
-    top, dot, _ = module.removeprefix("twisted_lab.filexfer.").partition(".")
-    return top if dot or (PACKAGE / "filexfer" / top).is_dir() else ""
+def room(folder: str, module: str) -> str:
+    """Give the room of ``twisted_lab.FOLDER.ROOM.MODULE``, as in ROOMS."""
+    top, dot, _ = module.removeprefix(f"twisted_lab.{folder}.").partition(".")
+    return top if dot or (PACKAGE / folder / top).is_dir() else ""
 
 
 def floor(name: str) -> int:
@@ -102,17 +105,19 @@ class LayerTests(SynchronousTestCase):
         ]
         self.assertEqual(against, [])
 
-    def test_the_rooms_of_filexfer(self) -> None:
-        """The store knows nothing of the wire, and the two sides of it nothing of each other."""
-        rooms = {name: number for number, names in enumerate(ROOMS) for name in names}
-        against = [
-            (importer, imported)
-            for importer, imported in imports()
-            if importer.startswith("twisted_lab.filexfer.") and imported.startswith("twisted_lab.filexfer.")
-            for above, below in [(room(importer), room(imported))]
-            if above != below and rooms[above] <= rooms[below]
-        ]
-        self.assertEqual(against, [])
+    def test_the_rooms(self) -> None:
+        """The store knows nothing of the wire, the two sides of it nothing of each other; and load not who compares."""
+        for folder, order in ROOMS.items():
+            rooms = {name: number for number, names in enumerate(order) for name in names}
+            inside = f"twisted_lab.{folder}."
+            against = [
+                (importer, imported)
+                for importer, imported in imports()
+                if importer.startswith(inside) and imported.startswith(inside)
+                for above, below in [(room(folder, importer), room(folder, imported))]
+                if above != below and rooms[above] <= rooms[below]
+            ]
+            self.assertEqual(against, [])
 
     def test_what_a_layer_knows(self) -> None:
         """The codecs know no Twisted and no socket; what Twisted lacks knows Twisted and nothing else."""

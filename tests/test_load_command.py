@@ -15,9 +15,9 @@ from typing import Any, Self
 import pytest
 
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, Running, children, command, program, service
-from twisted_lab.instruments.histogram import make_histogram
+from twisted_lab.instruments.load.histogram import make_histogram
+from twisted_lab.instruments.load.saved import restore
 from twisted_lab.instruments.run_directory import RunDirectory
-from twisted_lab.instruments.saved_load import restore
 
 LAB = str(SCRIPTS / "twisted-lab")
 QUICK = ("-d", "1s", "--warmup", "200ms")

@@ -12,13 +12,13 @@ from typing import Any
 from twisted_lab.cli.load import WORKER
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.cli.tables import table
-from twisted_lab.instruments.arena import Arena
-from twisted_lab.instruments.columns import cost, notes, speed
-from twisted_lab.instruments.comparison import Comparison, Sample
-from twisted_lab.instruments.contestants import Contestant, everything, find
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.compare.arena import Arena
+from twisted_lab.instruments.compare.columns import cost, notes, speed
+from twisted_lab.instruments.compare.comparison import Comparison, Sample
+from twisted_lab.instruments.compare.contestants import Contestant, everything, find
+from twisted_lab.instruments.compare.saved import describe, save
+from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
-from twisted_lab.instruments.saved_comparison import describe, save
 
 #: Seconds for which a server may leave messages unanswered, in the end.
 TIMEOUT = 1.0

@@ -8,11 +8,11 @@ from statistics import median
 
 from twisted_lab.cli.session import stop
 from twisted_lab.cli.tables import table
-from twisted_lab.instruments import bootstrap
-from twisted_lab.instruments.histogram import merge, percentile
-from twisted_lab.instruments.measurement import UNKNOWN, Measurement
+from twisted_lab.instruments.compare import bootstrap
+from twisted_lab.instruments.load.histogram import merge, percentile
+from twisted_lab.instruments.load.measurement import UNKNOWN, Measurement
+from twisted_lab.instruments.load.saved import restore
 from twisted_lab.instruments.run_directory import RunDirectory
-from twisted_lab.instruments.saved_load import restore
 from twisted_lab.instruments.units import show
 
 #: Seconds that a run must have, for its seconds to say how much they differ by themselves.

@@ -13,13 +13,13 @@ from typing import IO, Any
 from twisted_lab.cli.load_report import Progress, show_measurement
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.instruments.circumstances import circumstances
-from twisted_lab.instruments.crew import Crew, WorkerFailedError
-from twisted_lab.instruments.interval import Interval
-from twisted_lab.instruments.measurement import FAIL, PASS, UNKNOWN, Measurement
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.crew import Crew, WorkerFailedError
+from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.measurement import FAIL, PASS, UNKNOWN, Measurement
+from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.load.saved import LINES, save, show_interval
+from twisted_lab.instruments.load.slo import Bound, Search
 from twisted_lab.instruments.run_directory import RunDirectory
-from twisted_lab.instruments.saved_load import LINES, save, show_interval
-from twisted_lab.instruments.slo import Bound, Search
 
 WORKER = [sys.executable, "-c", "from twisted_lab.cli.load_worker import main; main()"]
 #: Messages a second that are offered if nothing is said, and with which a search begins.
@@ -190,7 +190,7 @@ def _read(path: Path) -> bytes:
 
 
 def _default_target(specimen: str) -> str:
-    from twisted_lab.instruments.drivers import find
+    from twisted_lab.instruments.load.drivers import find
 
     try:
         port = find(specimen).default_port

@@ -4,10 +4,10 @@ import sys
 from typing import Any
 
 from twisted_lab.cli.tables import table
-from twisted_lab.instruments.interval import Interval
-from twisted_lab.instruments.load_table import times, totals
-from twisted_lab.instruments.measurement import Measurement
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.measurement import Measurement
+from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.load.table import times, totals
 from twisted_lab.instruments.units import show_seconds
 
 

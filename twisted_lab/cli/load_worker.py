@@ -12,7 +12,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 def main() -> NoReturn:
     """Read the plan, run the load, and exit."""
     told = json.loads(sys.stdin.readline())
-    from twisted_lab.instruments.plan import Plan
+    from twisted_lab.instruments.load.plan import Plan
 
     plan = Plan(**told["plan"])
     if plan.reactor != "default":
@@ -47,9 +47,9 @@ async def _work(reactor: Any, plan: Any, worker: int) -> int:
     from twisted.internet.stdio import StandardIO
 
     from twisted_lab.cli.session import connect, stop
-    from twisted_lab.instruments import drivers
-    from twisted_lab.instruments.connecting import Connector
-    from twisted_lab.instruments.load import Load, LoadFailedError
+    from twisted_lab.instruments.load import drivers
+    from twisted_lab.instruments.load.connecting import Connector
+    from twisted_lab.instruments.load.generator import Load, LoadFailedError
 
     def say(what: dict[str, Any]) -> None:
         os.write(1, json.dumps(what).encode() + b"\n")

@@ -70,7 +70,7 @@ def _counts(text: str) -> list[int]:
 
 def _bound(text: str) -> Any:
     from twisted_lab.cli.quantity import duration
-    from twisted_lab.instruments.slo import Bound
+    from twisted_lab.instruments.load.slo import Bound
 
     try:
         percent, rest = Bound.split(text)

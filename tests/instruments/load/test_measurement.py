@@ -4,10 +4,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments.histogram import Times
-from twisted_lab.instruments.interval import Interval
-from twisted_lab.instruments.measurement import FAIL, PASS, UNKNOWN, Measurement
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.histogram import Times
+from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.measurement import FAIL, PASS, UNKNOWN, Measurement
+from twisted_lab.instruments.load.plan import Plan
 
 OPEN = Plan("echo", "nowhere", rate=100.0, duration=2.0)
 CLOSED = Plan("echo", "nowhere", rate=None, duration=2.0)

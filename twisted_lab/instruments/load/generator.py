@@ -15,12 +15,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_lab.instruments.alarm import make_alarm
-from twisted_lab.instruments.content import Content
-from twisted_lab.instruments.histogram import Times
-from twisted_lab.instruments.interval import Interval
-from twisted_lab.instruments.lanes import Lane
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.alarm import make_alarm
+from twisted_lab.instruments.load.content import Content
+from twisted_lab.instruments.load.histogram import Times
+from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.lanes import Lane
+from twisted_lab.instruments.load.plan import Plan
 
 #: Seconds between two looks at the clock when nothing is due: how late they are is the reactor's delay.
 LOOK = 0.01

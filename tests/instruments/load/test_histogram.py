@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments.histogram import Times, make_histogram, merge, percentile, spectrum, summary
+from twisted_lab.instruments.load.histogram import Times, make_histogram, merge, percentile, spectrum, summary
 
 
 class HistogramTests(SynchronousTestCase):

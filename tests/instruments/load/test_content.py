@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments.content import PERIOD, Content
+from twisted_lab.instruments.load.content import PERIOD, Content
 
 
 class ContentTests(SynchronousTestCase):

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from twisted_lab.instruments.content import Content
+from twisted_lab.instruments.load.content import Content
 from twisted_lab.net.reason import show_reason
 from twisted_lab.net.transport import IStreamTransport
 from twisted_lab.net.undelayed import send_at_once

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-from twisted_lab.instruments import bootstrap
+from twisted_lab.instruments.compare import bootstrap
 
 #: What is measured of each run: name, unit, and whether more of it is better.
 QUANTITIES = {

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments import plots
-from twisted_lab.instruments.columns import cost, notes, speed
-from twisted_lab.instruments.comparison import Comparison, Sample
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments import figures
+from twisted_lab.instruments.compare import plots
+from twisted_lab.instruments.compare.columns import cost, notes, speed
+from twisted_lab.instruments.compare.comparison import Comparison, Sample
+from twisted_lab.instruments.compare.saved import save
+from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
-from twisted_lab.instruments.saved_comparison import save
 
 ROUNDS = (0.9, 1.0, 1.1, 1.0, 0.95)
 
@@ -77,18 +78,18 @@ PLAN = Plan("", "", duration=1)
 def test_pictures_are_complete_and_the_same_each_time() -> None:
     """Every contestant is named, axes have units, and the same numbers give the same bytes."""
     for draw, words in ((plots.draw_rates, "messages/s"), (plots.draw_latencies, "ms, logarithmic")):
-        drawn = plots.render(draw(compared()), "svg")
+        drawn = figures.render(draw(compared()), "svg")
         texts = {element.text for element in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")}  # noqa: S314  # ours
         assert {"steady", "swift", "same", words} <= texts
-        assert plots.render(draw(compared()), "svg") == drawn
+        assert figures.render(draw(compared()), "svg") == drawn
 
 
 def test_a_picture_of_what_failed_altogether() -> None:
     """Nothing to draw is no error."""
     comparison = Comparison(["one", "two"], [1], "rate", 0)
     comparison.add(Sample("one", 1, 0, failure="it didn't start"))
-    assert plots.render(plots.draw_rates(comparison), "png").startswith(b"\x89PNG")
-    assert plots.render(plots.draw_latencies(comparison), "png").startswith(b"\x89PNG")
+    assert figures.render(plots.draw_rates(comparison), "png").startswith(b"\x89PNG")
+    assert figures.render(plots.draw_latencies(comparison), "png").startswith(b"\x89PNG")
 
 
 def test_the_report_is_in_one_file(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_the_report_is_in_one_file(tmp_path: Path) -> None:
 
 def test_without_matplotlib_there_is_a_report_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And it says how to have them."""
-    monkeypatch.setattr("twisted_lab.instruments.saved_comparison.find_spec", lambda _: None)
+    monkeypatch.setattr("twisted_lab.instruments.compare.saved.find_spec", lambda _: None)
     directory = RunDirectory.create(tmp_path, "compare")
     assert save(directory, compared(), PLAN, ["twisted-lab"], {}) == ["report.html"]
     assert "pip install &#x27;twisted-lab[plot]&#x27;" in (directory.path / "report.html").read_text()

@@ -13,7 +13,7 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from twisted_lab.instruments.cores import confine
+from twisted_lab.instruments.load.cores import confine
 
 #: Seconds that a server gets to start, and to end after SIGTERM.
 START, GRACE = 20.0, 5.0

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.task import Clock, deferLater
 
-from twisted_lab.instruments.alarm import DelayedAlarm, TimerAlarm, make_alarm
+from twisted_lab.instruments.load.alarm import DelayedAlarm, TimerAlarm, make_alarm
 
 reactor: Any = _reactor
 

@@ -11,8 +11,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.wire.cuts import PLACES, cut
-from twisted_lab.instruments.content import Content
-from twisted_lab.instruments.lanes import Lane, RequestLane, StreamLane
+from twisted_lab.instruments.load.content import Content
+from twisted_lab.instruments.load.lanes import Lane, RequestLane, StreamLane
 
 
 class Watching:

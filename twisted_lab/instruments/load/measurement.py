@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from twisted_lab.instruments.histogram import merge, percentile, summary
-from twisted_lab.instruments.interval import HISTOGRAMS, Interval
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.histogram import merge, percentile, summary
+from twisted_lab.instruments.load.interval import HISTOGRAMS, Interval
+from twisted_lab.instruments.load.plan import Plan
 
 PASS, FAIL, UNKNOWN = 0, 1, 2
 #: Seconds that the load itself may be late, at the 99th percentile, whatever the server does.

@@ -8,12 +8,12 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from twisted_lab.instruments.content import Content
-from twisted_lab.instruments.interval import Interval
-from twisted_lab.instruments.lanes import StreamLane
-from twisted_lab.instruments.load import Load
-from twisted_lab.instruments.measurement import Measurement
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.content import Content
+from twisted_lab.instruments.load.generator import Load
+from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.lanes import StreamLane
+from twisted_lab.instruments.load.measurement import Measurement
+from twisted_lab.instruments.load.plan import Plan
 
 #: Seconds that a healthy server takes.
 HEALTHY = 0.001

@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from twisted_lab.instruments.cores import confine
-from twisted_lab.instruments.interval import Interval
-from twisted_lab.instruments.measurement import Measurement
-from twisted_lab.instruments.plan import Plan
-from twisted_lab.instruments.waiting import wait_for_all
+from twisted_lab.instruments.load.cores import confine
+from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.measurement import Measurement
+from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.load.waiting import wait_for_all
 
 #: Seconds between "all are ready" and the first message, for the word to reach all of them.
 HEAD_START = 0.1

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from twisted_lab.instruments.comparison import Comparison, Row
+from twisted_lab.instruments.compare.comparison import Comparison, Row
 from twisted_lab.instruments.units import show
 
 SPEED = {"rate": "messages/s", "p50": "p50", "p99": "p99", "p99.9": "p99.9"}

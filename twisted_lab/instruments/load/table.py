@@ -1,7 +1,7 @@
 """A load's times as a table."""
 
-from twisted_lab.instruments.histogram import summary
-from twisted_lab.instruments.measurement import Measurement
+from twisted_lab.instruments.load.histogram import summary
+from twisted_lab.instruments.load.measurement import Measurement
 from twisted_lab.instruments.units import show_seconds
 
 ROWS = {

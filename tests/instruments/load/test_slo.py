@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments.slo import LEAST, NEAR, Bound, Search
+from twisted_lab.instruments.load.slo import LEAST, NEAR, Bound, Search
 
 
 class SearchTests(SynchronousTestCase):

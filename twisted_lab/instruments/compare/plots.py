@@ -1,23 +1,18 @@
 """
-Measurements as pictures, for print in black and white too: position tells, not colour. Needs the extra ``plot``.
+A comparison as pictures, for print in black and white too: position tells, not colour. Needs the extra ``plot``.
 
-Of a comparison: rates stand against connections, each contestant in a panel of its own with the others in grey behind
-it. Latencies are three marks on one line for each contestant, in a panel for each number of connections.
+Rates stand against connections, each contestant in a panel of its own with the others in grey behind it. Latencies are
+three marks on one line for each contestant, in a panel for each number of connections.
 """
 
-import io
 from math import ceil
 from statistics import median
 from typing import Any
 
-from twisted_lab.instruments.comparison import Comparison
-from twisted_lab.instruments.histogram import merge, percentile
-from twisted_lab.instruments.measurement import Measurement
+from twisted_lab.instruments.compare.comparison import Comparison
 
 MARKS = {"p50": "o", "p99": "D", "p99.9": "^"}
 ACROSS = 4
-#: So that the same numbers give the same picture, to the byte.
-STEADY: Any = {"svg.hashsalt": "twisted-lab", "svg.fonttype": "none", "font.size": 9}
 
 
 def draw_rates(comparison: Comparison) -> Any:
@@ -85,46 +80,6 @@ def draw_latencies(comparison: Comparison) -> Any:
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
     return figure
-
-
-def draw_load(measurement: Measurement) -> Any:
-    """Give the figure of one load: all percentiles of its times, and what each second was like."""
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    whole, seconds = figure.subplots(1, 2)
-    names = [name for name in ("latency", "service") if name == "service" or measurement.plan.rate is not None]
-    for name, style in zip(names, ("-", "--"), strict=False):
-        beyond = [2.0**-step for step in range(1, 18)]
-        values = [1000 * measurement.percentile(name, 100 * (1 - share)) for share in beyond]
-        whole.plot([1 / share for share in beyond], values, style, color="black", label=name)
-    whole.set_xscale("log")
-    whole.set_xticks([10, 100, 1000, 10000, 100000], ["90", "99", "99.9", "99.99", "99.999"])
-    whole.set_xlabel("percentile")
-    whole.legend(frameon=False)
-    each = [merge([getattr(interval, names[0])]) for interval in measurement.intervals]
-    each = each[: max(1, int(measurement.plan.duration))]
-    for percent, mark in ((50, "o"), (99, "D")):
-        values = [1000 * percentile(histogram, percent) for histogram in each]
-        seconds.plot(range(1, len(each) + 1), values, mark + "-", color="black", markersize=3, label=f"p{percent}")
-    seconds.set_xlabel("second")
-    seconds.legend(frameon=False)
-    for panel in (whole, seconds):
-        panel.set_ylabel("ms")
-        panel.set_ylim(bottom=0)
-        panel.grid(axis="y", color="0.9")
-    return figure
-
-
-def render(figure: Any, form: str) -> bytes:
-    """Give a figure as ``svg`` or ``png``."""
-    from matplotlib import rc_context  # noqa: PLC0415
-
-    picture = io.BytesIO()
-    with rc_context(STEADY):
-        metadata = {"Date": None} if form == "svg" else None
-        figure.savefig(picture, format=form, dpi=150, metadata=metadata)
-    return picture.getvalue()
 
 
 def _median(comparison: Comparison, contestant: str, connections: int, quantity: str) -> float | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from twisted_lab.instruments import html_report as html
 from twisted_lab.instruments.circumstances import circumstances
-from twisted_lab.instruments.columns import cost, notes, speed
-from twisted_lab.instruments.comparison import Comparison
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.compare.columns import cost, notes, speed
+from twisted_lab.instruments.compare.comparison import Comparison
+from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
 CAPTIONS = {
@@ -35,12 +35,13 @@ def save(
     if find_spec("matplotlib") is None:
         pictures.append(html.paragraph(html.NO_PICTURES))
     else:
-        from twisted_lab.instruments import plots  # noqa: PLC0415  # only with the extra
+        from twisted_lab.instruments import figures  # noqa: PLC0415  # only with the extra
+        from twisted_lab.instruments.compare import plots  # noqa: PLC0415
 
         drawn = {"rates": plots.draw_rates(comparison), "latencies": plots.draw_latencies(comparison)}
         for name, figure in drawn.items():
             for form in ("svg", "png"):
-                (directory.path / f"{name}.{form}").write_bytes(plots.render(figure, form))
+                (directory.path / f"{name}.{form}").write_bytes(figures.render(figure, form))
                 files.append(f"{name}.{form}")
             pictures.append(
                 html.picture((directory.path / f"{name}.svg").read_bytes(), f"{name}, medians of the rounds")

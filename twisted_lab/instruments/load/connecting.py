@@ -10,11 +10,11 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from twisted_lab.instruments.drivers import Driver, factory_of
-from twisted_lab.instruments.lanes import Lane
-from twisted_lab.instruments.load import Load
-from twisted_lab.instruments.plan import Plan
-from twisted_lab.instruments.waiting import wait_for_all
+from twisted_lab.instruments.load.drivers import Driver, factory_of
+from twisted_lab.instruments.load.generator import Load
+from twisted_lab.instruments.load.lanes import Lane
+from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.load.waiting import wait_for_all
 from twisted_lab.net.reason import show_reason
 from twisted_lab.net.transport import IStreamTransport
 

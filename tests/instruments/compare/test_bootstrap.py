@@ -5,7 +5,7 @@ from statistics import median
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments import bootstrap
+from twisted_lab.instruments.compare import bootstrap
 
 
 class BootstrapTests(SynchronousTestCase):

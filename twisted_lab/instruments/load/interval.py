@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from twisted_lab.instruments.histogram import merge
+from twisted_lab.instruments.load.histogram import merge
 
 HISTOGRAMS = ("latency", "service", "lateness", "loop_delay")
 

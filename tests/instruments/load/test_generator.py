@@ -2,10 +2,10 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.instruments.servers import HEALTHY, prompt, run, stalling
-from twisted_lab.instruments.histogram import summary
-from twisted_lab.instruments.load import LoadFailedError
-from twisted_lab.instruments.plan import Plan
+from tests.instruments.load.servers import HEALTHY, prompt, run, stalling
+from twisted_lab.instruments.load.generator import LoadFailedError
+from twisted_lab.instruments.load.histogram import summary
+from twisted_lab.instruments.load.plan import Plan
 
 PLAN = Plan("echo", "nowhere", connections=4, rate=200.0, duration=4.0, warmup=1.0, timeout=2.0)
 CLOSED = Plan("echo", "nowhere", connections=1, rate=None, duration=4.0, warmup=1.0, timeout=2.0)
@@ -60,7 +60,7 @@ class OpenLoopTests(SynchronousTestCase):
 
     def test_a_wrong_byte_ends_it(self) -> None:
         """The first one; the sentence says on which connection and in which reply."""
-        from tests.instruments import servers  # noqa: PLC0415
+        from tests.instruments.load import servers  # noqa: PLC0415
 
         class Corrupting(servers.Echoing):
             def write(self, data: bytes) -> None:
@@ -73,7 +73,7 @@ class OpenLoopTests(SynchronousTestCase):
 
     def test_more_than_was_sent_ends_it(self) -> None:
         """Even if the bytes would have been right later."""
-        from tests.instruments import servers  # noqa: PLC0415
+        from tests.instruments.load import servers  # noqa: PLC0415
 
         class Generous(servers.Echoing):
             def write(self, data: bytes) -> None:

@@ -9,9 +9,9 @@ from typing import Any, cast
 from twisted.internet.protocol import Factory, Protocol
 
 from twisted_lab import specimen
-from twisted_lab.instruments.content import Content
-from twisted_lab.instruments.lanes import Lane, Load, RequestLane, StreamLane
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.content import Content
+from twisted_lab.instruments.load.lanes import Lane, Load, RequestLane, StreamLane
+from twisted_lab.instruments.load.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from hdrh.log import HistogramLogWriter
 
 from twisted_lab.instruments import html_report as html
 from twisted_lab.instruments.circumstances import circumstances
-from twisted_lab.instruments.histogram import PERCENTILES, merge, percentile, spectrum
-from twisted_lab.instruments.interval import HISTOGRAMS, Interval
-from twisted_lab.instruments.load_table import times, totals
-from twisted_lab.instruments.measurement import Measurement
-from twisted_lab.instruments.plan import Plan
+from twisted_lab.instruments.load.histogram import PERCENTILES, merge, percentile, spectrum
+from twisted_lab.instruments.load.interval import HISTOGRAMS, Interval
+from twisted_lab.instruments.load.measurement import Measurement
+from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.load.table import times, totals
 from twisted_lab.instruments.run_directory import RunDirectory
 
 LINES = "intervals.jsonl"
@@ -63,9 +63,10 @@ def _report(measurement: Measurement, words: Sequence[str]) -> str:
     parts = [html.paragraph(measurement.plan.describe()), html.paragraph(f"Verdict: {measurement.verdict[1]}.")]
     parts += [html.table(times(measurement)), html.paragraph(totals(measurement))]
     if find_spec("matplotlib") is not None:
-        from twisted_lab.instruments import plots  # noqa: PLC0415  # only with the extra
+        from twisted_lab.instruments import figures  # noqa: PLC0415  # only with the extra
+        from twisted_lab.instruments.load import plot  # noqa: PLC0415
 
-        picture = plots.render(plots.draw_load(measurement), "svg")
+        picture = figures.render(plot.draw(measurement), "svg")
         parts.append(html.picture(picture, "Times until the reply was there: all percentiles, and second by second."))
     else:
         parts.append(html.paragraph(html.NO_PICTURES))

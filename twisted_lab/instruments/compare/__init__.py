@@ -1,0 +1,1 @@
+"""Compare: servers under the same load in turn."""

@@ -1,0 +1,1 @@
+"""Load: messages at a constant rate, and how long each took."""
