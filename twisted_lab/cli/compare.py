@@ -87,12 +87,12 @@ class _Comparing:
         for number in range(self._rounds):
             for done, (contestant, count) in enumerate(random.sample(cases, len(cases))):
                 doing = f"{contestant.name}, {count} connection{'s' if count > 1 else ''}"
-                if number == 0:
+                if number == 0 and self._rounds > 1:
                     self._progress(f"counting system calls, {done + 1} of {len(cases)}: {doing}")
                     syscalls[contestant.name, count] = await arena.count_syscalls(contestant, count)
                 self._progress(f"round {number + 1} of {self._rounds}, {done + 1} of {len(cases)}: {doing}")
                 sample = await arena.measure(contestant, count, number)
-                counted = syscalls[contestant.name, count]
+                counted = syscalls.get((contestant.name, count))
                 if counted is not None and sample.numbers:
                     sample.numbers["syscalls"] = counted
                 self._take(sample)
