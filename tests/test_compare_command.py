@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, children, command, program
+from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.instruments.run_directory import RunDirectory
 
 LAB = str(SCRIPTS / "twisted-lab")
@@ -82,6 +83,14 @@ def test_as_json(tmp_path: Path) -> None:
     assert {sample["contestant"] for sample in samples} == {"selectors", "threads"}
     assert result["judged"] == "p99"
     assert [row["contestant"] for row in result["rows"]] == ["selectors", "threads"]
+
+
+def test_progress_on_a_terminal(tmp_path: Path) -> None:
+    """It says which run goes on, of how many."""
+    words = (LAB, "compare", "threads", "selectors", "-c", "1", "--rounds", "1", *QUICK, "--runs", str(tmp_path))
+    with PseudoTerminal(*words) as terminal:
+        terminal.wait_for("round 1 of 1, 2 of 2: ")
+        assert terminal.wait() == 0, terminal.shown
 
 
 BROKEN = """

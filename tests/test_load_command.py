@@ -15,6 +15,7 @@ from typing import Any, Self
 import pytest
 
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, Running, children, command, program, service
+from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.instruments.load.histogram import make_histogram
 from twisted_lab.instruments.load.saved import restore
 from twisted_lab.instruments.run_directory import RunDirectory
@@ -199,6 +200,25 @@ def test_what_doesnt_echo(tmp_path: Path) -> None:
         done = load(tmp_path, "echo", server.address, *QUICK)
     assert done.returncode == os.EX_USAGE
     assert done.stderr == b"twisted-lab: it doesn't echo: something else came back\n"
+
+
+def test_progress_on_a_terminal(model: Running, tmp_path: Path) -> None:
+    """It says each second what that second was like, and takes the line away in the end."""
+    words = (LAB, "load", "echo", model.addresses[0], "-d", "2s", "-R", "100", "--runs", str(tmp_path))
+    with PseudoTerminal(*words) as terminal:
+        terminal.wait_for("connecting to 127.0.0.1:")
+        terminal.wait_for("1 s of 2 s: 100 answered/s, p50 ")
+        assert terminal.wait() in {0, 2}
+        assert "\r\x1b[Kecho at 127.0.0.1:" in terminal.shown
+
+
+def test_tls_that_cant_be_trusted(tmp_path: Path) -> None:
+    """A handshake that fails is a sentence, like all that keeps a load from beginning."""
+    with Serving(lambda _data, _count: None) as server:
+        done = load(tmp_path, "echo", f"tls:{server.address}", *QUICK)
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr.startswith(b"twisted-lab: no echo came before the connection was lost: ")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_a_stalling_server_cant_hide(tmp_path: Path) -> None:

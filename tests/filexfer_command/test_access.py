@@ -10,9 +10,9 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tests.filexfer_command.pseudo_terminal import PseudoTerminal
 from tests.filexfer_command.shop import assert_sentence
 from tests.processes import DEADLINE, ENVIRONMENT, service
+from tests.pseudo_terminal import PseudoTerminal
 
 VARIABLE = "FILEXFER_PASSWORD"
 

@@ -4,8 +4,8 @@ import os
 import re
 import signal
 
-from tests.filexfer_command.pseudo_terminal import PseudoTerminal
 from tests.filexfer_command.shop import MEBIBYTE, Shop, wait_until
+from tests.pseudo_terminal import PseudoTerminal
 
 
 def test_on_a_terminal(shop: Shop) -> None:

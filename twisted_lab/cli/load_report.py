@@ -25,6 +25,8 @@ class Progress:
 
     def show(self, interval: Interval, shown: dict[str, Any]) -> None:
         """Say what the last second was like."""
+        if interval.second >= self._plan.duration:
+            return  # what is left over
         latency = shown["seconds"]["latency"]
         self._write(
             f"{min(interval.second + 1, self._plan.duration):g} s of {self._plan.duration:g} s: "

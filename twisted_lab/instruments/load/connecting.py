@@ -5,7 +5,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
-from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -43,8 +42,6 @@ class Connector:
             return prefix
         except DeferredTimeoutError:
             raise LookupError(f"no echo came within {self._plan.timeout:g} s") from None
-        except (ConnectionDone, ConnectionLost) as error:
-            raise LookupError(f"it doesn't echo: {show_reason(error)}") from error
         finally:
             asking.transport.abortConnection()
 
@@ -89,4 +86,6 @@ class _Asking(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if not self.prefix.called:
-            self.prefix.errback(reason)
+            self.prefix.errback(
+                LookupError(f"no echo came before the connection was lost: {show_reason(reason.value)}")
+            )
