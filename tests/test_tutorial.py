@@ -1,7 +1,7 @@
 """
 The tutorial's own clients, unchanged but for the port, against ``twistd -n echo``.
 
-tests/tutorial/ holds them to the letter; only the indentation is ours, which the page had lost.
+twisted_lab/experiments/tutorial/ holds them to the letter; only the indentation is ours, which the page had lost.
 """
 
 import re
@@ -15,7 +15,7 @@ import pytest
 
 from tests.processes import DEADLINE, ENVIRONMENT, Running, command, service
 
-TUTORIAL = Path(__file__).parent / "tutorial"
+TUTORIAL = Path(__file__).parents[1] / "twisted_lab" / "experiments" / "tutorial"
 
 
 @pytest.fixture

@@ -68,6 +68,8 @@ def build_parser() -> Parser:
 
     text = "start the services, talk to them, and say what happened"
     verbs.add_parser("demo", help=text, description=f"{text.capitalize()}. Uses free ports of 127.0.0.1.")
+
+    _add_experiments(verbs)
     return parser
 
 
@@ -76,6 +78,37 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     open_standard_streams()
     arguments = build_parser().parse_args(argv)
     run_command("twisted-lab", lambda: load(f"twisted_lab.cli.{arguments.verb}").run(arguments))
+
+
+def _add_experiments(verbs: Any) -> None:
+    text = "list the experiments: number, title, question"
+    listing = verbs.add_parser("experiments", help=text, description=f"{text.capitalize()}.")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+
+    text = "run experiments, and print what was predicted against what was observed"
+    experiment = verbs.add_parser(
+        "experiment",
+        help=text,
+        description=f"{text.capitalize()}. Exit status 0 if all that was predicted is so, 1 if something isn't, "
+        "2 if that can't be said here.",
+    )
+    experiment.add_argument("numbers", nargs="+", metavar="NN", help="numbers of experiments, or all")
+    experiment.add_argument("--json", action="store_true", help="one JSON object a line, for each experiment")
+    experiment.add_argument("--runs", default="runs", metavar="DIR", help="where runs are kept (default: runs)")
+
+    text = "hold a factory of your own to the check of experiment 10, 12 or 13"
+    check = verbs.add_parser(
+        "check",
+        help=text,
+        description=f"{text.capitalize()}: it is served on a free port of 127.0.0.1. Exit status 1 if one is wrong.",
+    )
+    check.add_argument("number", metavar="NN", help="10: an echo server, 12: Int32 strings, 13: the header protocol")
+    check.add_argument(
+        "--protocol",
+        required=True,
+        metavar="MODULE:FACTORY",
+        help="a factory of Twisted's, or what gives one when it is called; modules here are found",
+    )
 
 
 def _add_timeout(parser: Parser, text: str) -> None:

@@ -1,0 +1,130 @@
+"""``twisted-lab experiment``: run experiments, and print what was predicted against what was observed."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import textwrap
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+
+from twisted_lab import experiments
+from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.experiments.performance import FAILS, HOLDS, UNKNOWN, Performance, perform
+from twisted_lab.instruments.run_directory import RunDirectory
+
+#: The exit status of each verdict; of several, that of the worst.
+STATUS = {HOLDS: os.EX_OK, FAILS: 1, UNKNOWN: 2}
+_WIDTH = 80
+#: Seconds after which a terminal is shown that something goes on.
+_DELAY = 2.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run them one after the other; 0 if all that was predicted is so, 1 if something isn't, 2 if nobody knows."""
+    # Ends what was started, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        chosen = [*map(experiments.find, choose(arguments.numbers))]
+    except LookupError as error:
+        sys.stderr.write(f"twisted-lab: {error.args[0]}\n")
+        return os.EX_USAGE
+    verdicts = []
+    for experiment in chosen:
+        try:
+            directory = RunDirectory.create(Path(arguments.runs), f"experiment-{experiment.number:02}")
+        except OSError as error:
+            sys.stderr.write(f"twisted-lab: runs can't be kept in {arguments.runs}: {error.strerror}\n")
+            return os.EX_CANTCREAT
+        with Progress(f"experiment {experiment.number:02} runs"):
+            verdicts.append((print_json if arguments.json else print_text)(experiment, directory))
+    if len(chosen) > 1 and not arguments.json:
+        counts = (f"{verdicts.count(verdict)} {verdict}" for verdict in STATUS if verdict in verdicts)
+        sys.stdout.write(f"{len(chosen)} experiments: {', '.join(counts)}\n")
+    return next(STATUS[verdict] for verdict in (FAILS, UNKNOWN, HOLDS) if verdict in verdicts)
+
+
+def choose(words: list[str]) -> list[int]:
+    """Give the numbers that the command line names; `LookupError` if a word is none."""
+    if words == ["all"]:
+        return experiments.numbers()
+    for word in words:
+        if not (word.isascii() and word.isdecimal()):
+            raise LookupError(f"{word!r} isn't the number of an experiment, or all")
+    return [int(word) for word in words]
+
+
+def print_json(experiment: Experiment, directory: RunDirectory) -> str:
+    """Run one, and print what is kept as one line of JSON; give the verdict."""
+    performance = perform(experiment, directory, lambda _: None)
+    found = {**performance.as_json(), "directory": str(directory.path)}
+    sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+    return performance.verdict
+
+
+def print_text(experiment: Experiment, directory: RunDirectory) -> str:
+    """Run one, and print what is found when it is; give the verdict."""
+    say(f"Experiment {experiment.number:02}: {experiment.title}\n")
+    say(wrap("Question:   ", experiment.question))
+    say(wrap("Prediction: ", experiment.prediction) + "\n")
+    performance = perform(experiment, directory, show)
+    say(f"{sum_up(performance)}\nKept in {directory.path}\n")
+    return performance.verdict
+
+
+def show(found: Claim | Picture) -> None:
+    """Print a finding. What was observed isn't wrapped: its figures differ in length."""
+    if isinstance(found, Picture):
+        say(found.text + "\n")
+    else:
+        say(wrap(f"{'holds' if found.holds else 'FAILS'}  predicted: ", found.predicted))
+        say(f"       observed:  {found.observed}\n")
+
+
+def sum_up(performance: Performance) -> str:
+    """Give the verdict in a sentence."""
+    held = sum(claim.holds for claim in performance.claims)
+    counted = f"{held} of {len(performance.claims)} predictions hold."
+    return f"{counted} The rest is unknown: {performance.why}" if performance.why else counted
+
+
+def wrap(label: str, text: str) -> str:
+    """Give text that begins with a label, wrapped, and indented below it."""
+    return textwrap.fill(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
+
+
+def say(text: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class Progress:
+    """Says on a terminal, from two seconds on, that something runs, and for how long already."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._over = Event()
+        self._thread = Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> None:
+        if sys.stderr.isatty():
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _tell(self) -> None:
+        began, wait = monotonic(), _DELAY
+        while not self._over.wait(wait):
+            sys.stderr.write(f"\r\x1b[K{self._what}: {monotonic() - began:.0f} s")
+            sys.stderr.flush()
+            wait = 1.0
+        if wait == 1.0:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,36 @@
+"""Experiment 02: one client blocks another."""
+
+from collections.abc import Iterator
+
+from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
+from twisted_lab.experiments.server import model
+from twisted_lab.experiments.visits import Visits, one_after_another
+
+
+def run() -> Iterator[Claim | Picture]:
+    """Let a client hold its connection while two others come."""
+    with model("blocking") as server:
+        visits = Visits(server, patience=0.6)
+    yield visits.draw("timeline", "A blocking server: each client waits for the one before")
+    yield one_after_another(visits)
+    second, third = visits.others
+    yield Claim(
+        "the second and the third have their answers only after the first has left",
+        f"answered at {second.answered:.2f} s and {third.answered:.2f} s; the first left at {visits.first.left:.2f} s",
+        min(second.answered, third.answered) > visits.first.left,
+    )
+    ratio = times(second.wait, second.connecting)
+    yield Claim(
+        "they are connected at once all the same: the kernel accepts, and waiting for the answer takes 5 times as long",
+        f"connected in {second.connecting * 1000:.1f} ms, answered after {second.wait * 1000:.0f} ms",
+        ratio >= 5,
+    )
+
+
+EXPERIMENT = Experiment(
+    2,
+    "one client blocks another",
+    "A server waits for what its client will send. What do the other clients see meanwhile?",
+    "They are connected, for that the kernel does by itself; but nobody reads what they send until the first has left.",
+    run,
+)

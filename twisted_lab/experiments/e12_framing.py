@@ -1,0 +1,224 @@
+"""Experiment 12: a header that says how long a message is, read in a way that breaks, and in one that doesn't."""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from twisted.internet.testing import StringTransport
+from twisted.protocols.basic import Int32StringReceiver
+
+from twisted_lab.experiments import ruler
+from twisted_lab.experiments.client import MIB, connect, receive, receive_all, send_apart
+from twisted_lab.experiments.errors import CannotRunError
+from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
+from twisted_lab.experiments.server import Server, hosted
+from twisted_lab.experiments.strings import Strings
+from twisted_lab.experiments.wrong import StockStrings
+
+#: Seconds in which a check wants an answer, and between two pieces that should be read apart.
+PATIENCE, PAUSE = 3.0, 0.05
+STRINGS = [b"one", b"two, longer", b"", b"three, the longest of all"]
+#: What is read at one time in the picture.
+READS = [5, 11, 1, 38]
+#: Bytes that a server may take after it was told of a string that is too long for anybody.
+ENOUGH = 32 * MIB
+
+
+def run() -> Iterator[Claim | Picture]:
+    """Hold three receivers to the check: one that hopes, Twisted's, and ours."""
+    cuts = {"messages": [4 + len(string) for string in STRINGS], "reads": READS}
+    yield Picture(
+        "ruler", ruler.draw_text(cuts), ruler.draw_svg(cuts, "Four messages, in four reads that cut elsewhere")
+    )
+    with hosted("twisted_lab.experiments.wrong:HopefulReceiver") as server:
+        alone, together, apart = check_alone(server), check_together(server), check_apart(server)
+    yield Claim(
+        "a receiver that takes each read for one message is right while each message is read alone",
+        alone.observed,
+        alone.holds,
+    )
+    yield Claim("and wrong when several are read at once", together.observed, not together.holds)
+    yield Claim("and wrong when one is read in pieces", apart.observed, not apart.holds)
+    with hosted("twisted_lab.experiments.strings:StringsFactory") as server:
+        yield from check(server)
+    yield compare_cost()
+
+
+def check(server: Server) -> Iterator[Claim]:
+    """Say for each point whether a server, that answers each Int32 string with itself, does it right."""
+    yield check_alone(server)
+    yield check_together(server)
+    yield check_apart(server)
+    yield check_byte_by_byte(server)
+    yield check_empty(server)
+    yield check_too_long(server)
+    yield check_truncated(server)
+
+
+def check_alone(server: Server) -> Claim:
+    """Send each string when the one before is answered."""
+    with connect(server.address, PATIENCE) as connection:
+        return judge(
+            "strings that are sent one at a time come back",
+            b"".join(talk(connection, frame(string)) for string in STRINGS if string),
+            b"".join(frame(string) for string in STRINGS if string),
+            "Send back 4 bytes of length, struct.pack('!I', len(string)), and the string.",
+        )
+
+
+def check_together(server: Server) -> Claim:
+    """Send all strings in one piece."""
+    stream = b"".join(map(frame, STRINGS))
+    with connect(server.address, PATIENCE) as connection:
+        return judge(
+            f"{len(STRINGS)} strings that are read at once all come back",
+            talk(connection, stream),
+            stream,
+            "One read may hold several strings: go on until no whole one is left.",
+        )
+
+
+def check_apart(server: Server) -> Claim:
+    """Cut a string in its length, after it, and in the middle."""
+    stream = b"".join(map(frame, STRINGS))
+    with connect(server.address, PATIENCE) as connection:
+        for start, end in ((0, 2), (2, 4), (4, 6), (6, len(stream) - 1)):
+            with suppress(OSError):
+                connection.sendall(stream[start:end])
+            time.sleep(PAUSE)
+        return judge(
+            "strings that are cut anywhere, in the length too, come back when they are complete",
+            talk(connection, stream[-1:], len(stream)),
+            stream,
+            "Keep what isn't complete, and put the next read after it.",
+        )
+
+
+def check_byte_by_byte(server: Server) -> Claim:
+    """Send every byte by itself."""
+    stream = b"".join(map(frame, STRINGS))
+    with connect(server.address, PATIENCE) as connection:
+        for byte in stream[:-1]:
+            with suppress(OSError):
+                connection.sendall(bytes([byte]))
+            time.sleep(0.001)
+        return judge(
+            "a stream that comes byte by byte is the same stream",
+            talk(connection, stream[-1:], len(stream)),
+            stream,
+            "Keep what isn't complete: less than 4 bytes of length, too.",
+        )
+
+
+def check_empty(server: Server) -> Claim:
+    """Send an empty string, and one after it."""
+    stream = frame(b"") + frame(b"after it")
+    with connect(server.address, PATIENCE) as connection:
+        return judge(
+            "an empty string is a string, and comes back",
+            talk(connection, stream),
+            stream,
+            "A length of 0 isn't the same as no length yet: compare with None, or with how much is there.",
+        )
+
+
+def check_too_long(server: Server) -> Claim:
+    """Announce a string of 4 GiB, and begin to send it."""
+    taken, closed = 0, False
+    with connect(server.address, PATIENCE) as connection:
+        try:
+            connection.sendall(struct.pack("!I", 2**32 - 1))
+            while taken < ENOUGH:
+                taken += connection.send(bytes(65536))
+        except TimeoutError:
+            """It is still open, and takes no more."""
+        except OSError:
+            closed = True
+    return Claim(
+        "a string of 4 GiB is refused when its length is there: the connection is closed, and little is kept",
+        f"{'closed' if closed else 'still open'} after {taken / MIB:.0f} MiB",
+        closed,
+        "Compare the length with a limit before you keep anything, and close: transport.abortConnection() does.",
+    )
+
+
+def check_truncated(server: Server) -> Claim:
+    """End the stream in the middle of a string; then be another client."""
+    with connect(server.address, PATIENCE) as connection:
+        send_apart(connection, frame(b"whole") + frame(b"never completed")[:-5]).join()
+        answer, end = receive_all(connection)
+    with connect(server.address, PATIENCE) as connection:
+        well = talk(connection, frame(b"next")) == frame(b"next")
+    return Claim(
+        "when the stream ends inside a string, that one isn't answered, the connection ends, and the server goes on",
+        f"{len(answer)} bytes came back, then it was {end}; the next client is {'' if well else 'not '}answered",
+        answer in {frame(b"whole"), b""} and end != "silent" and well,
+        "What isn't complete when connectionLost is called never will be: drop it.",
+    )
+
+
+def judge(predicted: str, answer: bytes, expected: bytes, hint: str) -> Claim:
+    """Compare what came back with what was sent."""
+    same = sum(1 for _ in split(answer))
+    whole = "as sent" if answer == expected else f"not as sent: {answer[:40]!r}"
+    count = sum(1 for _ in split(expected))
+    return Claim(predicted, f"{same} of {count} strings came back, {whole}", answer == expected, hint)
+
+
+def talk(connection: socket.socket, data: bytes, count: int | None = None) -> bytes:
+    """Send; give as many bytes as come back, up to `count`, or else as many as were sent."""
+    with suppress(OSError):
+        connection.sendall(data)
+    return receive(connection, len(data) if count is None else count)
+
+
+def frame(string: bytes) -> bytes:
+    """Give an Int32 string: its length in 4 bytes, and itself."""
+    return struct.pack("!I", len(string)) + string
+
+
+def split(stream: bytes) -> Iterator[bytes]:
+    """Give the whole strings at the beginning of a stream."""
+    while len(stream) >= 4 and len(stream) >= 4 + (length := int.from_bytes(stream[:4])):
+        yield stream[4 : 4 + length]
+        stream = stream[4 + length :]
+
+
+def compare_cost() -> Claim:
+    """Feed Twisted's receiver and ours one long string in small pieces, in memory, and compare processor time."""
+    stream = frame(bytes(4 * MIB))
+    stock, ours = processor_time(StockStrings, stream), processor_time(Strings, stream)
+    return Claim(
+        "Twisted's own Int32StringReceiver copies all it has at each read: a string of 4 MiB costs it 5 times the "
+        "processor time that ours takes",
+        f"{stock * 1000:.0f} ms against {ours * 1000:.1f} ms: {times(stock, ours):.0f} times as much",
+        stock >= 5 * ours,
+    )
+
+
+def processor_time(kind: type[Int32StringReceiver], stream: bytes) -> float:
+    """Give the seconds of processor time in which a receiver takes a stream of one string, in pieces of 1 KiB."""
+    receiver, answer = kind(), StringTransport()
+    receiver.MAX_LENGTH = len(stream)
+    receiver.makeConnection(answer)
+    pieces = [stream[start : start + 1024] for start in range(0, len(stream), 1024)]
+    began = time.process_time()
+    for piece in pieces:
+        receiver.dataReceived(piece)
+    spent = time.process_time() - began
+    if answer.value() != stream:
+        raise CannotRunError(f"{kind.__name__} didn't give the string back")
+    return spent
+
+
+EXPERIMENT = Experiment(
+    12,
+    "a header that breaks, then Int32",
+    "Four bytes before each message say how long it is. Is that enough to find the messages again?",
+    "Not if a read is taken for a message. It is, if what isn't complete is kept, and what is complete is taken until "
+    "nothing is left.",
+    run,
+    check,
+)

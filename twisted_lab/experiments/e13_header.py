@@ -1,0 +1,205 @@
+"""Experiment 13: header and content: messages that arrive whole, in however many reads."""
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from twisted_lab.experiments.client import PREFIX, connect, letters, receive, receive_all, send_apart
+from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.experiments.server import Server, model, service
+
+#: Seconds in which a check wants an answer, and between two pieces that should be read apart.
+PATIENCE, PAUSE = 3.0, 0.05
+CONTENT = letters(300_000)
+Message = tuple[dict[str, Any], bytes]
+
+
+def run() -> Iterator[Claim | Picture]:
+    """Send one large message to an echo server and to the header service, and hold that to the check."""
+    with model("blocking") as server, connect(server.address) as connection:
+        send_apart(connection, CONTENT).join()
+        answers = receive_all(connection)[0].count(PREFIX)
+    with service("header") as server:
+        with connect(server.address) as connection:
+            (header, content), *rest = converse(connection, message({"type": "large"}, CONTENT), 1)
+        reads = header.get("received-in", 0)
+        yield Claim(
+            f"a message of {len(CONTENT)} bytes, which an echo server answers in several pieces, has one answer here, "
+            "in however many reads it arrived",
+            f"{answers} echoes against {1 + len(rest)} answer of {len(content)} bytes, after {reads} reads",
+            answers > 1 and content == CONTENT and not rest and reads > 1,
+        )
+        yield from check(server)
+
+
+def check(server: Server) -> Iterator[Claim]:
+    """Say for each point whether a server, that answers each message with its type and content, does it right."""
+    yield check_one(server)
+    yield check_content(server)
+    yield check_together(server)
+    yield check_apart(server)
+    yield check_large(server)
+    yield check_identity(server)
+    yield check_bad(server, "a header that isn't JSON", b"\x00\x00\x00\x05hello")
+    yield check_bad(server, "a header of over 64 KiB, by its length alone,", b"\x00\x01\x00\x01")
+    yield check_truncated(server)
+
+
+def check_one(server: Server) -> Claim:
+    """Send a header without content."""
+    with connect(server.address, PATIENCE) as connection:
+        replies = converse(connection, message({"type": "greeting"}), 1)
+    return judge(
+        "a message without content is answered with its type",
+        replies,
+        [("greeting", b"")],
+        "Answer with a header of the same type: 4 bytes of length, and one JSON object.",
+    )
+
+
+def check_content(server: Server) -> Claim:
+    """Send every byte there is as content."""
+    content = bytes(range(256))
+    with connect(server.address, PATIENCE) as connection:
+        replies = converse(connection, message({"type": "bytes"}, content), 1)
+    return judge(
+        "content of any bytes comes back as it is, with its length in the header",
+        replies,
+        [("bytes", content)],
+        "The reply's header says in length how many bytes of content follow it.",
+    )
+
+
+def check_together(server: Server) -> Claim:
+    """Send three messages in one piece."""
+    parts = [("one", b"first"), ("two", b""), ("three", b"third")]
+    with connect(server.address, PATIENCE) as connection:
+        stream = b"".join(message({"type": name}, content) for name, content in parts)
+        replies = converse(connection, stream, len(parts))
+    return judge(
+        "three messages that are read at once are all answered, in their order",
+        replies,
+        parts,
+        "Content ends where length says; the next 4 bytes are the next header's length.",
+    )
+
+
+def check_apart(server: Server) -> Claim:
+    """Cut a message in its length, its header, and its content."""
+    data = message({"type": "cut"}, b"hello")
+    with connect(server.address, PATIENCE) as connection:
+        for start, end in ((0, 2), (2, 9), (9, len(data) - 5), (len(data) - 5, len(data) - 2)):
+            with suppress(OSError):
+                connection.sendall(data[start:end])
+            time.sleep(PAUSE)
+        replies = converse(connection, data[-2:], 1)
+    return judge(
+        "a message that is cut anywhere is answered when it is complete",
+        replies,
+        [("cut", b"hello")],
+        "Keep what isn't complete: of the length, of the header, of the content.",
+    )
+
+
+def check_large(server: Server) -> Claim:
+    """Send content that is longer than any read."""
+    with connect(server.address, PATIENCE) as connection:
+        replies = converse(connection, message({"type": "large"}, CONTENT), 1)
+    return judge(
+        f"content of {len(CONTENT)} bytes comes back whole",
+        replies,
+        [("large", CONTENT)],
+        "Gather content until length bytes are there.",
+    )
+
+
+def check_identity(server: Server) -> Claim:
+    """Send a message with an id, a length of 0 and a key that nobody knows."""
+    with connect(server.address, PATIENCE) as connection:
+        replies = converse(connection, message({"type": "greeting", "id": 7, "length": 0, "x-mood": "good"}), 1)
+    identity = replies[0][0].get("id") if replies else None
+    return Claim(
+        "the id comes back, a length of 0 is no content, and a key that nobody knows does no harm",
+        f"{len(replies)} replies, id {identity}",
+        len(replies) == 1 and identity == 7 and replies[0][1] == b"",
+        "Copy id into the reply; ignore the keys that you don't know.",
+    )
+
+
+def check_bad(server: Server, what: str, stream: bytes) -> Claim:
+    """Break the protocol after a good message."""
+    with connect(server.address, PATIENCE) as connection:
+        replies = converse(connection, message({"type": "good"}) + stream, 3)
+        end = receive_all(connection)[1]
+    types = [header.get("type") for header, _ in replies]
+    return Claim(
+        f"{what} is answered with an error, and the connection is closed; the message before it is answered",
+        f"answers of the types {', '.join(map(str, types)) or '(none)'}; then it was {end}",
+        types == ["good", "error"] and "code" in replies[1][0] and end != "silent",
+        "Where the next message begins is unknown: send a header of type error with a code, and close.",
+    )
+
+
+def check_truncated(server: Server) -> Claim:
+    """End the stream inside the content; then be another client."""
+    with connect(server.address, PATIENCE) as connection:
+        send_apart(connection, message({"type": "short"}, b"hello")[:-2]).join()
+        types = [header.get("type") for header, _ in read_replies(connection, 2)]
+    with connect(server.address, PATIENCE) as connection:
+        well = bool(converse(connection, message({"type": "next"}), 1))
+    return Claim(
+        "a message that the stream's end cuts short isn't answered, but for an error, and the server goes on",
+        f"answers of the types {', '.join(map(str, types)) or '(none)'}; "
+        f"the next client is {'' if well else 'not '}answered",
+        types in ([], ["error"]) and well,
+        "What isn't complete when the stream ends never will be: drop it.",
+    )
+
+
+def judge(predicted: str, replies: list[Message], expected: list[tuple[str, bytes]], hint: str) -> Claim:
+    """Compare types and contents of replies with what they should be."""
+    seen = [(header.get("type"), content) for header, content in replies]
+    shown = ", ".join(f"{name} with {len(content)} bytes" for name, content in seen)
+    return Claim(predicted, shown or "no whole answer came back", seen == expected, hint)
+
+
+def message(header: Mapping[str, Any], content: bytes = b"") -> bytes:
+    """Give a message: the header's length, the header, the content."""
+    encoded = json.dumps({**header, **({"length": len(content)} if content else {})}).encode()
+    return struct.pack("!I", len(encoded)) + encoded + content
+
+
+def converse(connection: socket.socket, data: bytes, count: int) -> list[Message]:
+    """Send, and give up to `count` replies, as many as come."""
+    with suppress(OSError):
+        connection.sendall(data)
+    return read_replies(connection, count)
+
+
+def read_replies(connection: socket.socket, count: int) -> list[Message]:
+    """Give up to `count` messages, as many as come whole."""
+    replies: list[Message] = []
+    with suppress(ValueError, TypeError, AttributeError):  # what isn't a message ends it
+        while len(replies) < count and len(prefix := receive(connection, 4)) == 4:
+            header = json.loads(receive(connection, min(int.from_bytes(prefix), 2**16)))
+            length = header.get("length", 0)
+            content = receive(connection, length)
+            if len(content) < length:
+                break
+            replies.append((header, content))
+    return replies
+
+
+EXPERIMENT = Experiment(
+    13,
+    "header and content",
+    "A header says what a message is, and how long its content. Does it arrive whole?",
+    "Each message has one answer, in however many reads it arrived and however it was cut; a broken one ends the "
+    "connection, and nothing else.",
+    run,
+    check,
+)

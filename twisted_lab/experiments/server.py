@@ -1,0 +1,122 @@
+"""The servers that experiments are about: real processes on 127.0.0.1, which end with the block that started them."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from twisted_lab.experiments.errors import DidNotStartError
+
+HOST = "127.0.0.1"
+#: Seconds in which a server must be there, and in which it must have ended.
+PATIENCE = 20.0
+TUTORIAL = Path(__file__).parent / "tutorial"
+_TWISTD = "from twisted.scripts.twistd import run; run()"
+_LISTENS = re.compile(r" listens on 127\.0\.0\.1:(\d+)\n")
+_STARTED = re.compile(r"服务器已启动,请访问\(127\.0\.0\.1:(\d+)\)")
+_RAISED = re.compile(r"^\s*((?:\w+\.)*\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
+
+
+class Server:
+    """A server that runs: its process, and where it listens."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+        self.process = process
+        self.address = (HOST, port)
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
+
+    @property
+    def error(self) -> str:
+        """The last exception in what it has printed, or nothing."""
+        raised = _RAISED.findall(self._log.read_text(errors="replace"))
+        return raised[-1] if raised else ""
+
+    def is_over(self, within: float = 0.0) -> bool:
+        """Tell whether the process has ended, or does within so many seconds."""
+        try:
+            self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def model(name: str, *options: str) -> AbstractContextManager[Server]:
+    """Run one of `twisted_lab.models`, on a free port."""
+    return start([sys.executable, "-m", f"twisted_lab.models.{name}", HOST, "0", *options])
+
+
+def service(name: str, *options: str) -> AbstractContextManager[Server]:
+    """Run ``twistd -n NAME`` on a free port."""
+    listen = f"tcp:0:interface={HOST}"
+    return start([sys.executable, "-c", _TWISTD, "-n", "--pidfile=", name, "--listen", listen, *options])
+
+
+def hosted(reference: str, directory: str | None = None) -> AbstractContextManager[Server]:
+    """Serve the factory ``module:Factory`` in a process of its own, in which `directory` is the current one."""
+    return start([sys.executable, "-m", "twisted_lab.experiments.host", reference], directory)
+
+
+def tutorial(name: str, change: Callable[[str], str] = str) -> AbstractContextManager[Server]:
+    """Run a server of the tutorial's to the letter, but for the address, and for what `change` does to its text."""
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+    text = change((TUTORIAL / f"{name}.py").read_text("utf-8"))
+    text = text.replace("'0.0.0.0'", f"'{HOST}'").replace("PORT = 5678", f"PORT = {port}")
+    return start([sys.executable, "-c", text], ready=_STARTED)
+
+
+@contextmanager
+def start(words: Sequence[str], directory: str | None = None, ready: re.Pattern[str] = _LISTENS) -> Iterator[Server]:
+    """Run a program until the block ends; begin it when a line of the program's has said that it listens."""
+    with tempfile.TemporaryDirectory() as temporary:
+        log = Path(temporary, "log")
+        # A file: a pipe that nobody reads would fill up, and hold the server at its next line.
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(  # noqa: S603  # our own program, or the reader's
+                words,
+                cwd=directory or temporary,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                yield Server(process, _wait_for_port(process, log, ready), log)
+            finally:
+                _end(process)
+
+
+def _wait_for_port(process: "subprocess.Popen[bytes]", log: Path, ready: re.Pattern[str]) -> int:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        over = process.poll() is not None or time.monotonic() > deadline
+        text = log.read_text(errors="replace")
+        if match := ready.search(text):
+            return int(match[1])
+        if over:
+            last = text.strip().rpartition("\n")[2]
+            raise DidNotStartError(process.returncode, last or "it has printed nothing")
+        time.sleep(0.005)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask it to end, with what it has started, and if it doesn't, kill it."""
+    process.terminate()
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE)
+    finally:
+        process.kill()
