@@ -5,33 +5,31 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 
 from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import Int32StringReceiver
 
 from twisted_lab.experiments import ruler
-from twisted_lab.experiments.client import MIB, connect, receive, receive_all, send_apart
+from twisted_lab.experiments.client import MIB, connect, receive, receive_all, send_apart, wait_for_bytes
 from twisted_lab.experiments.errors import CannotRunError
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
-from twisted_lab.experiments.server import Server, hosted
+from twisted_lab.experiments.server import HOST, Server, hosted
 from twisted_lab.experiments.strings import Strings
 from twisted_lab.experiments.wrong import StockStrings
 
 #: Seconds in which a check wants an answer, and between two pieces that should be read apart.
 PATIENCE, PAUSE = 3.0, 0.05
 STRINGS = [b"one", b"two, longer", b"", b"three, the longest of all"]
-#: What is read at one time in the picture.
-READS = [5, 11, 1, 38]
+#: Where the stream of them is cut for the picture, in bytes.
+CUTS = (5, 16, 17)
 #: Bytes that a server may take after it was told of a string that is too long for anybody.
 ENOUGH = 32 * MIB
 
 
 def run() -> Iterator[Claim | Picture]:
     """Hold three receivers to the check: one that hopes, Twisted's, and ours."""
-    cuts = {"messages": [4 + len(string) for string in STRINGS], "reads": READS}
-    yield Picture(
-        "ruler", ruler.draw_text(cuts), ruler.draw_svg(cuts, "Four messages, in four reads that cut elsewhere")
-    )
+    yield draw_reads()
     with hosted("twisted_lab.experiments.wrong:HopefulReceiver") as server:
         alone, together, apart = check_alone(server), check_together(server), check_apart(server)
     yield Claim(
@@ -44,6 +42,21 @@ def run() -> Iterator[Claim | Picture]:
     with hosted("twisted_lab.experiments.strings:StringsFactory") as server:
         yield from check(server)
     yield compare_cost()
+
+
+def draw_reads() -> Picture:
+    """Send the messages in pieces that end elsewhere than they do, and draw what is read."""
+    stream = b"".join(map(frame, STRINGS))
+    reads = []
+    with socket.create_server((HOST, 0)) as listener, connect(listener.getsockname()) as sender:
+        receiver, _ = listener.accept()
+        with receiver:
+            for start, end in pairwise((0, *CUTS, len(stream))):
+                sender.sendall(stream[start:end])
+                wait_for_bytes(receiver, end - start)
+                reads.append(len(receiver.recv(1024)))
+    cuts = {"messages": [len(frame(string)) for string in STRINGS], "reads": reads}
+    return Picture("ruler", ruler.draw_text(cuts), ruler.draw_svg(cuts, "Four messages, and the reads they came in"))
 
 
 def check(server: Server) -> Iterator[Claim]:

@@ -1,5 +1,6 @@
 """The few shapes that our pictures are made of, as SVG in black, white and grey."""
 
+import math
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
@@ -32,11 +33,13 @@ def circle(x: float, y: float, radius: float) -> str:
 
 
 def axis(left: float, right: float, y: float, end: float, unit: str) -> list[str]:
-    """Give an axis from 0 to `end`, with a mark at each fifth, and what it counts."""
+    """Give an axis from 0 to `end`, with a mark at each round number, ten at most, and what it counts."""
+    ten = 10 ** math.floor(math.log10(end))
+    step = next(ten * part for part in (0.1, 0.2, 0.5, 1.0) if end / (ten * part) <= 10)
     parts = [f'<path d="M{left:.1f} {y:.1f}H{right:.1f}" stroke="#000"/>']
-    for fifth in range(6):
-        x = left + (right - left) * fifth / 5
+    for number in range(int(end / step + 1e-9) + 1):
+        x = left + (right - left) * number * step / end
         parts.append(f'<path d="M{x:.1f} {y:.1f}v6" stroke="#000"/>')
-        parts.append(text(x, y + 20, f"{end * fifth / 5:.3g}", "middle"))
+        parts.append(text(x, y + 20, f"{number * step:g}", "middle"))
     parts.append(text((left + right) / 2, y + 38, unit, "middle"))
     return parts
