@@ -55,7 +55,7 @@ OWN_NETWORK = [
     "-c",
 ]
 LOOPBACK_UP = "ip link set lo up"
-VARYING = [
+VARYING: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"), "TIME"),
     (re.compile(r"twistd [\d.]+ \(\S+ [\d.]+\)"), "twistd VERSION (PYTHON)"),
     (re.compile(r"(?<=reactor class: )\S+"), "REACTOR"),  # each platform has its own default
@@ -74,6 +74,11 @@ VARYING = [
     (re.compile(r"[\d.]+ [KM]iB (?=of it were there|are kept)"), "SOME "),
     (re.compile(r'(?<="seconds": )[\d.]+'), "DURATION"),
     (re.compile(r", \d+\.\d s, [\d.]+ (?:[KMG]i)?B/s$", re.MULTILINE), ""),  # only of what took a while
+    # What experiments observe, their timelines, and where they are kept.
+    (re.compile(r"^ +observed: .*", re.MULTILINE), lambda line: re.sub(r"\d[\d.]*", "FIGURE", line[0])),
+    (re.compile(r"\|[-#* ]+\|$", re.MULTILINE), "|TIMELINE|"),
+    (re.compile(r"^ +0 +\d+\.\d\d s$", re.MULTILINE), "SECONDS"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\dZ"), "WHEN"),
 ]
 #: What is as good as another in a block of what was measured.
 FIGURES = [

@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 
 from twisted_lab import experiments
 from twisted_lab.experiments.errors import DidNotStartError
 from twisted_lab.experiments.experiment import Claim
-from twisted_lab.experiments.server import hosted
+from twisted_lab.experiments.server import Server, hosted
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,13 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     claims: list[Claim] = []
     try:
         with hosted(arguments.protocol, os.getcwd()) as server:  # noqa: PTH109  # a name, for a process
-            try:
-                for claim in check(server):
-                    claims.append(claim)
-                    show(claim)
-            except ConnectionError as error:
-                claims.append(Claim("the server is there to the end", f"it isn't: {error.strerror}", holds=False))
-                show(claims[-1])
+            for claim in find_points(check, server):
+                claims.append(claim)
+                show(claim)
             raised = server.error
     except DidNotStartError as error:
         sys.stderr.write(f"twisted-lab: {error.said if error.status == os.EX_USAGE else error}\n")
@@ -45,6 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     if raised:
         sys.stdout.write(f"The last exception in the server was {raised}\n")
     return 1
+
+
+def find_points(check: Callable[[Server], Iterator[Claim]], server: Server) -> Iterator[Claim]:
+    """Give the points of a check; if the server has gone, or takes no more clients, that is the last."""
+    try:
+        yield from check(server)
+    except OSError as error:
+        yield Claim("the server is there to the end", f"it isn't: {error.strerror or error}", holds=False)
 
 
 def show(claim: Claim) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from twisted_lab.experiments.errors import DidNotStartError
 
 HOST = "127.0.0.1"
-#: Seconds in which a server must be there, and in which it must have ended.
+#: Seconds in which a server must be there, and in which it must end by itself.
 PATIENCE = 20.0
+END = 8.0
 TUTORIAL = Path(__file__).parent / "tutorial"
 _TWISTD = "from twisted.scripts.twistd import run; run()"
 _LISTENS = re.compile(r" listens on 127\.0\.0\.1:(\d+)\n")
@@ -117,6 +118,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
     try:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE)
+            process.wait(END)
     finally:
         process.kill()

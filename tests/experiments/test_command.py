@@ -1,0 +1,162 @@
+"""The commands that list experiments and run them."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.experiments.fakes import FAILING, HOLDING, PICTURE, experiment
+from tests.processes import DEADLINE, ENVIRONMENT, command
+from twisted_lab.cli import experiment as verb
+from twisted_lab.experiments import find, numbers
+from twisted_lab.experiments.errors import CannotRunError
+from twisted_lab.experiments.experiment import Experiment
+
+
+def perform(monkeypatch: pytest.MonkeyPatch, directory: Path, *found: Experiment, json_wanted: bool = False) -> int:
+    """Run experiments as the command does, and give its exit status."""
+    monkeypatch.setattr("twisted_lab.cli.experiment.signal.signal", lambda *_: None)
+    monkeypatch.setattr("twisted_lab.experiments.find", {each.number: each for each in found}.__getitem__)
+    words = [str(each.number) for each in found]
+    return verb.run(Namespace(numbers=words, json=json_wanted, runs=str(directory)))
+
+
+def test_all_are_complete() -> None:
+    """Each file holds the experiment of its number, with a title, a question and a prediction."""
+    for number in numbers():
+        found = find(number)
+        assert found.number == number
+        assert found.title
+        assert found.question.endswith("?")
+        assert found.prediction.endswith(".")
+    assert [number for number in numbers() if find(number).check] == [10, 12, 13]
+
+
+def test_list() -> None:
+    """The list has a number, a title and a question for each; as JSON, one object a line."""
+    shown = command("twisted-lab", "experiments").stdout.decode()
+    assert "02  one client blocks another\n    A server waits for what its client will send." in shown
+    listed = [json.loads(line) for line in command("twisted-lab", "experiments", "--json").stdout.splitlines()]
+    assert [each["number"] for each in listed] == numbers()
+    assert {*listed[0]} == {"number", "title", "question"}
+
+
+def test_what_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A claim that doesn't hold is said to fail, what was observed stands below it, and the exit status is 1."""
+    assert perform(monkeypatch, tmp_path, experiment(PICTURE, HOLDING, FAILING)) == 1
+    (kept,) = (tmp_path / "experiment-02").glob("2*")
+    assert capsys.readouterr().out.splitlines() == [
+        "Experiment 02: a fake",
+        "",
+        "Question:   What is found?",
+        "Prediction: What it is told to find.",
+        "",
+        "client 1 |*|",
+        "",
+        "holds  predicted: the first is larger",
+        "       observed:  3 against 2",
+        "",
+        "FAILS  predicted: the first is larger",
+        "       observed:  2 against 3",
+        "",
+        "1 of 2 predictions hold.",
+        f"Kept in {kept}",
+        "",
+    ]
+
+
+def test_unknown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An experiment that can't run here says why; the exit status is 2."""
+    assert perform(monkeypatch, tmp_path, experiment(HOLDING, CannotRunError("there is no network"))) == 2
+    assert "1 of 1 predictions hold. The rest is unknown: there is no network\n" in capsys.readouterr().out
+
+
+def test_several(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Several run one after the other; what fails decides, then what is unknown."""
+    good, bad, unknown = experiment(HOLDING), experiment(FAILING, number=3), experiment(number=4)
+    assert perform(monkeypatch, tmp_path, good) == 0
+    assert perform(monkeypatch, tmp_path, good, unknown) == 2
+    capsys.readouterr()
+    assert perform(monkeypatch, tmp_path, bad, good, unknown) == 1
+    assert capsys.readouterr().out.endswith("3 experiments: 1 holds, 1 fails, 1 unknown\n")
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As JSON each run is one line: what is kept, and where."""
+    assert perform(monkeypatch, tmp_path, experiment(FAILING), experiment(HOLDING, number=3), json_wanted=True) == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    kept = json.loads(Path(first.pop("directory"), "run.json").read_text())
+    assert first == kept
+    assert (second["experiment"], second["verdict"]) == (3, "holds")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["99"], "there is no experiment 99: twisted-lab experiments lists them"),
+        (["02", "two"], "'two' isn't the number of an experiment, or all"),
+        (["-1"], "'-1' isn't the number of an experiment, or all"),
+    ],
+)
+def test_no_such_number(words: list[str], sentence: str) -> None:
+    """What isn't an experiment's number is one sentence, and none of them is run."""
+    done = command("twisted-lab", "experiment", *words)
+    assert done.returncode == os.EX_USAGE
+    assert done.stdout == b""
+    assert done.stderr.decode() == f"twisted-lab: {sentence}\n"
+
+
+def test_nowhere_to_keep_it(tmp_path: Path) -> None:
+    """A directory that can't be made is one sentence."""
+    (tmp_path / "file").touch()
+    done = command("twisted-lab", "experiment", "2", "--runs", "file", cwd=tmp_path)
+    assert done.returncode == os.EX_CANTCREAT
+    assert done.stderr == b"twisted-lab: runs can't be kept in file: Not a directory\n"
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ["4", "9"])
+def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, number: str) -> None:
+    """Ctrl-C, or a SIGTERM, ends the command and all that it has started; the run isn't complete."""
+    with subprocess.Popen(
+        ["twisted-lab", "experiment", number], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        started: list[psutil.Process] = []
+        deadline = time.monotonic() + DEADLINE
+        while not started:
+            assert time.monotonic() < deadline
+            started = psutil.Process(process.pid).children(recursive=True)
+            time.sleep(0.01)
+        time.sleep(0.2)  # somewhere in the middle
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(with_signal)
+        assert process.wait(DEADLINE) == 128 + with_signal
+    _, alive = psutil.wait_procs(started, DEADLINE)
+    assert not alive
+    assert not [*tmp_path.glob("runs/*/2*/run.json")]
+
+
+def test_progress(tmp_path: Path) -> None:
+    """On a terminal a run that takes longer than two seconds says that it goes on, and takes that away again."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["twisted-lab", "experiment", "5", "--json"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        assert process.wait(DEADLINE) == 0
+    shown = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert "\r\x1b[Kexperiment 05 runs: 2 s" in shown
+    assert shown.endswith("\r\x1b[K")
