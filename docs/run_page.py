@@ -42,18 +42,9 @@ from pathlib import Path
 
 DEADLINE = 30.0  # seconds that a command, or a server's start, may take
 DOCS = Path(__file__).parent
-OWN_NETWORK = [
-    "unshare",
-    "--user",
-    "--map-root-user",
-    "--net",
-    "--pid",
-    "--mount-proc",
-    "--fork",
-    "--kill-child",
-    "sh",
-    "-c",
-]
+OWN_NETWORK = ["unshare", "--user", "--map-root-user", "--net", "--fork", "--kill-child"]
+#: So that nothing is left running; /proc must show the same processes, or what looks there finds others.
+OWN_PROCESSES = ["--pid", "--mount-proc"]
 LOOPBACK_UP = "ip link set lo up"
 VARYING: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}"), "TIME"),
@@ -302,10 +293,13 @@ def _workplace() -> Iterator[tuple[Path, dict[str, str]]]:
 
 def _enter_own_network(name: str) -> None:
     """Begin again in a network of our own, if that can be had; else return."""
-    attempt = [*OWN_NETWORK, LOOPBACK_UP]
-    if shutil.which("unshare") and subprocess.run(attempt, stderr=subprocess.DEVNULL, check=False).returncode == 0:
-        again = [f'{LOOPBACK_UP} && exec "$@"', "sh", sys.executable, __file__, "--inside", name]
-        os.execvp(OWN_NETWORK[0], [*OWN_NETWORK, *again])  # noqa: S606  # no shell but our own
+    if not shutil.which("unshare"):
+        return
+    for enter in ([*OWN_NETWORK, *OWN_PROCESSES, "sh", "-c"], [*OWN_NETWORK, "sh", "-c"]):
+        attempt = [*enter, LOOPBACK_UP]
+        if subprocess.run(attempt, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            again = [f'{LOOPBACK_UP} && exec "$@"', "sh", sys.executable, __file__, "--inside", name]
+            os.execvp(enter[0], [*enter, *again])  # noqa: S606  # no shell but our own
 
 
 def main() -> None:

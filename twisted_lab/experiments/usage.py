@@ -1,27 +1,31 @@
 """What a server takes of the machine: its threads, processes, memory and time on a processor."""
 
+import os
+import sys
 import time
+from pathlib import Path
 from collections.abc import Callable, Sequence
 
 import psutil
 
+from twisted_lab.experiments.errors import CannotRunError
 from twisted_lab.experiments.server import PATIENCE, Server
 
 
 def threads(server: Server) -> int:
     """Give how many threads its process has."""
-    return int(psutil.Process(server.pid).num_threads())
+    return int(_process(server).num_threads())
 
 
 def children(server: Server) -> list[int]:
     """Give the processes that it has started and that run."""
-    alive = [child for child in psutil.Process(server.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+    alive = [child for child in _process(server).children() if child.status() != psutil.STATUS_ZOMBIE]
     return [child.pid for child in alive]
 
 
 def memory(server: Server) -> int:
     """Give how many bytes of memory it has."""
-    return int(psutil.Process(server.pid).memory_info().rss)
+    return int(_process(server).memory_info().rss)
 
 
 def cpu_shares(servers: Sequence[Server], seconds: float) -> list[float]:
@@ -43,5 +47,11 @@ def settles(count: Callable[[Server], int], server: Server, at: int) -> bool:
 
 
 def _cpu_time(server: Server) -> float:
-    spent = psutil.Process(server.pid).cpu_times()
+    spent = _process(server).cpu_times()
     return float(spent.user + spent.system)
+
+
+def _process(server: Server) -> psutil.Process:
+    if sys.platform == "linux" and Path("/proc/self").readlink().name != str(os.getpid()):
+        raise CannotRunError("what /proc shows are the processes of another namespace")
+    return psutil.Process(server.pid)
