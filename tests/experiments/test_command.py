@@ -121,14 +121,19 @@ def test_nowhere_to_keep_it(tmp_path: Path) -> None:
     assert done.stderr == b"twisted-lab: runs can't be kept in file: Not a directory\n"
 
 
-@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("with_signal", "to_all"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)]
+)
 @pytest.mark.parametrize("number", ["4", "9"])
-def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, number: str) -> None:
-    """Ctrl-C, or a SIGTERM, ends the command and all that it has started; the run isn't complete."""
+def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, number: str, *, to_all: bool) -> None:
+    """Ctrl-C, which a terminal sends to all of them, or a signal to the command alone, leaves nothing running."""
     with subprocess.Popen(
-        ["twisted-lab", "experiment", number], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE
+        ["twisted-lab", "experiment", number],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
-        assert process.stdout is not None
         started: list[psutil.Process] = []
         deadline = time.monotonic() + DEADLINE
         while not started:
@@ -137,7 +142,7 @@ def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, number: str) 
             time.sleep(0.01)
         time.sleep(0.2)  # somewhere in the middle
         started = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(with_signal)
+        (os.killpg if to_all else os.kill)(process.pid, with_signal)
         assert process.wait(DEADLINE) == 128 + with_signal
     _, alive = psutil.wait_procs(started, DEADLINE)
     assert not alive

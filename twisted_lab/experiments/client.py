@@ -40,6 +40,15 @@ def receive(connection: socket.socket, count: int) -> bytes:
     return bytes(data)
 
 
+def receive_echo(connection: socket.socket, count: int) -> bytes:
+    """Receive an echo of `count` capital letters, or as much of it as comes, and give it without its prefixes."""
+    data = bytearray()
+    with suppress(OSError):
+        while len(data.replace(PREFIX, b"").rstrip(PREFIX)) < count and (chunk := connection.recv(MIB)):
+            data += chunk
+    return bytes(data.replace(PREFIX, b""))
+
+
 def receive_all(connection: socket.socket) -> tuple[bytes, str]:
     """Receive until nothing more comes; give it, and how that ended: closed, reset or silent."""
     data = bytearray()
@@ -86,13 +95,14 @@ def flood(connection: socket.socket, size: int, patience: float = 0.6) -> int:
     return sent
 
 
-def send_apart(connection: socket.socket, data: bytes) -> Thread:
-    """Send in a thread, and then shut the writing side; the caller reads meanwhile, and joins the thread."""
+def send_apart(connection: socket.socket, data: bytes, *, shut: bool = True) -> Thread:
+    """Send in a thread, and then shut the writing side unless told not to; the caller reads meanwhile, and joins it."""
 
     def send() -> None:
         with suppress(OSError):  # the server is gone; the reader sees that
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            if shut:
+                connection.shutdown(socket.SHUT_WR)
 
     thread = Thread(target=send, daemon=True)
     thread.start()
