@@ -6,7 +6,7 @@ from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 
 HOLDING = Claim("the first is larger", "3 against 2", holds=True)
 FAILING = Claim("the first is larger", "2 against 3", holds=False)
-PICTURE = Picture("timeline", "client 1 |*|", "<svg/>")
+PICTURE = Picture("timeline", "Who waits", "client 1 |*|", "<svg/>")
 
 
 def experiment(*findings: Claim | Picture | Exception, number: int = 2) -> Experiment:

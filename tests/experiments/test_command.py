@@ -58,6 +58,8 @@ def test_what_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         "Question:   What is found?",
         "Prediction: What it is told to find.",
         "",
+        "Who waits",
+        "",
         "client 1 |*|",
         "",
         "holds  predicted: the first is larger",

@@ -78,7 +78,7 @@ def print_text(experiment: Experiment, directory: RunDirectory) -> str:
 def show(found: Claim | Picture) -> None:
     """Print a finding. What was observed isn't wrapped: its figures differ in length."""
     if isinstance(found, Picture):
-        say(found.text + "\n")
+        say(f"{found.title}\n\n{found.text}\n")
     else:
         say(wrap(f"{'holds' if found.holds else 'FAILS'}  predicted: ", found.predicted))
         say(f"       observed:  {found.observed}\n")

@@ -36,7 +36,7 @@ def merge(sender: socket.socket, receiver: socket.socket) -> Iterator[Claim | Pi
         data == b"".join(MESSAGES),
     )
     cuts = {"sends": [*map(len, MESSAGES)], "reads": [len(data)]}
-    yield Picture("merged", ruler.draw_text(cuts), ruler.draw_svg(cuts, "Three sends, one read"))
+    yield ruler.draw("merged", "Three sends, and what was read", cuts)
 
 
 def cut(sender: socket.socket, receiver: socket.socket) -> Iterator[Claim | Picture]:

@@ -11,7 +11,7 @@ def run() -> Iterator[Claim | Picture]:
     """Let a client hold its connection while two others come."""
     with model("blocking") as server:
         visits = Visits(server, patience=0.6)
-    yield visits.draw("timeline", "A blocking server: each client waits for the one before")
+    yield visits.draw("timeline", "A blocking server: who waits for whom")
     yield one_after_another(visits)
     second, third = visits.others
     yield Claim(

@@ -16,7 +16,7 @@ def run() -> Iterator[Claim | Picture]:
     """See who waits, and count threads."""
     with model("threads") as server:
         visits = Visits(server)
-        yield visits.draw("timeline", "A thread for each client: nobody waits for another")
+        yield visits.draw("timeline", "A thread for each client: who waits for whom")
         yield side_by_side(visits)
         counts = [threads_with(server, clients) for clients in CLIENTS]
         yield Claim(
@@ -27,7 +27,7 @@ def run() -> Iterator[Claim | Picture]:
         gone = settles(threads, server, counts[0])
         yield Claim(
             "when the clients have left their threads are over",
-            f"{threads(server)} threads",
+            f"{threads(server)} left, that of the server itself",
             gone,
         )
 

@@ -19,7 +19,7 @@ def run() -> Iterator[Claim | Picture]:
     """See who waits, count processes, and kill one of them."""
     with model("processes") as server:
         visits = Visits(server)
-        yield visits.draw("timeline", "A process for each client: nobody waits for another")
+        yield visits.draw("timeline", "A process for each client: who waits for whom")
         yield side_by_side(visits)
         settles(count_children, server, at=0)
         with ExitStack() as stack:

@@ -21,10 +21,10 @@ def run() -> Iterator[Claim | Picture]:
     with tutorial("noblocking_server") as theirs, model("polling") as ours, model("selectors") as asked:
         yield from compare_idle(theirs, ours, asked)
         visits = Visits(ours)
-        yield visits.draw("timeline", "One thread that asks each client in turn: nobody waits for another")
+        yield visits.draw("timeline", "One thread that asks each client in turn: who waits for whom")
         yield side_by_side(visits)
         lost = lost_bytes(ours, begin=0.5)
-        yield Claim("it loses no byte of a client that reads slowly", f"{lost} of {SENT} bytes lost", lost == 0)
+        yield Claim("ours loses no byte of a client that reads slowly", f"{lost} of {SENT} bytes lost", lost == 0)
         if sys.platform == "linux":  # elsewhere what `accept` gives doesn't block if the listening socket doesn't
             yield from block(theirs)
     with tutorial("noblocking_server", unblock) as mended:
@@ -56,7 +56,7 @@ def compare_idle(theirs: Server, ours: Server, asked: Server) -> Iterator[Claim]
 def block(theirs: Server) -> Iterator[Claim | Picture]:
     """Let clients come to the tutorial's server, whose connections block though its listening socket doesn't."""
     visits = Visits(theirs, patience=0.6)
-    yield visits.draw("tutorial", "The tutorial's server: what accept gives blocks, and each waits for the one before")
+    yield visits.draw("tutorial", "The tutorial's server, to the letter: who waits for whom")
     claim = one_after_another(visits)
     yield replace(claim, predicted=f"in the tutorial's server `accept` gives sockets that block: {claim.predicted}")
 

@@ -16,7 +16,7 @@ def run() -> Iterator[Claim | Picture]:
     """See who waits, and what becomes of servers whose one client says nothing."""
     with model("selectors") as server:
         visits = Visits(server)
-        yield visits.draw("timeline", "The kernel waits for all clients at once: nobody waits for another")
+        yield visits.draw("timeline", "The kernel waits for all clients at once: who waits for whom")
         yield side_by_side(visits)
         yield Claim("one thread serves them all", f"{threads(server)} thread", threads(server) == 1)
     yield die()

@@ -20,7 +20,7 @@ def run() -> Iterator[Claim | Picture]:
     """See who waits, count threads, and compare coroutines that give way with others that don't."""
     with model("coroutines") as server:
         visits = Visits(server)
-        yield visits.draw("timeline", "A coroutine for each client: nobody waits for another")
+        yield visits.draw("timeline", "A coroutine for each client: who waits for whom")
         yield side_by_side(visits)
         with ExitStack() as stack:
             for _ in range(CLIENTS):

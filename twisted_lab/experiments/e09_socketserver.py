@@ -13,11 +13,11 @@ def run() -> Iterator[Claim | Picture]:
     """See who waits, and what its two mixins add."""
     with model("socketserver") as server:
         visits = Visits(server, patience=0.6)
-        yield visits.draw("plain", "socketserver.TCPServer: each client waits for the one before")
+        yield visits.draw("plain", "socketserver.TCPServer: who waits for whom")
         yield one_after_another(visits)
     with model("socketserver_threads") as server:
         visits = Visits(server)
-        yield visits.draw("threads", "ThreadingMixIn: nobody waits for another")
+        yield visits.draw("threads", "ThreadingMixIn: who waits for whom")
         yield side_by_side(visits)
         settles(threads, server, at=1)
         with connect(server.address) as one, connect(server.address) as other:

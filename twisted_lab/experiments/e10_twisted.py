@@ -32,7 +32,7 @@ def run() -> Iterator[Claim | Picture]:
     """See who waits, hold our server to the check, and then the shortest one that Twisted's examples suggest."""
     with model("twisted") as server:
         visits = Visits(server)
-        yield visits.draw("timeline", "Twisted: nobody waits for another")
+        yield visits.draw("timeline", "Twisted: who waits for whom")
         yield side_by_side(visits)
         before = threads(server)
         yield from check(server)

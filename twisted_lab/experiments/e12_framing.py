@@ -56,7 +56,7 @@ def draw_reads() -> Picture:
                 wait_for_bytes(receiver, end - start)
                 reads.append(len(receiver.recv(1024)))
     cuts = {"messages": [len(frame(string)) for string in STRINGS], "reads": reads}
-    return Picture("ruler", ruler.draw_text(cuts), ruler.draw_svg(cuts, "Four messages, and the reads they came in"))
+    return ruler.draw("ruler", "Four messages, and the reads they came in", cuts)
 
 
 def check(server: Server) -> Iterator[Claim]:

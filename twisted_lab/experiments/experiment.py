@@ -26,6 +26,7 @@ class Picture:
     """What happened, to look at: `text` for a terminal of 80 columns, and `svg`, kept as ``NAME.svg``."""
 
     name: str
+    title: str
     text: str
     svg: str
 

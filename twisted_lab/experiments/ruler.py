@@ -8,13 +8,19 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from twisted_lab.experiments import svg
+from twisted_lab.experiments.experiment import Picture
 
 COLUMNS = 60
 Cuts = Mapping[str, Sequence[int]]
 
 
+def draw(name: str, title: str, cuts: Cuts) -> Picture:
+    """Draw it both ways; `cuts` gives for each line the lengths of its pieces, in bytes."""
+    return Picture(name, title, draw_text(cuts), draw_svg(cuts, title))
+
+
 def draw_text(cuts: Cuts) -> str:
-    """Draw it for a terminal; `cuts` gives for each line the lengths of its pieces, in bytes."""
+    """Draw it for a terminal."""
     total = _total(cuts)
     step = -(-total // COLUMNS)  # bytes a column
     columns = -(-total // step)

@@ -68,7 +68,7 @@ class Visits:
             row = Row(f"client {number}", answers=[visit.answered])
             row.spans = [(visit.asked, visit.answered, WAITING), (visit.answered, visit.left, CONNECTED)]
             rows.append(row)
-        return Picture(name, draw_text(rows), draw_svg(rows, title))
+        return Picture(name, title, draw_text(rows), draw_svg(rows, title))
 
     def _visit(self, number: int, patience: float) -> None:
         start = self._now()
