@@ -11,6 +11,8 @@ from threading import Thread
 DEADLINE = 20.0  # seconds that one step may take
 PREFIX = b"echo "
 MIB = 2**20
+#: Bytes that are received at most, where nobody knows how many come.
+MOST = 256 * MIB
 _RESET = struct.pack("ii", 1, 0)  # what SO_LINGER must be for a close to be a reset
 #: What a client's kernel keeps at most that the client hasn't read: little, so that a server feels it soon.
 _SMALL = 16384
@@ -50,11 +52,13 @@ def receive_echo(connection: socket.socket, count: int) -> bytes:
 
 
 def receive_all(connection: socket.socket) -> tuple[bytes, str]:
-    """Receive until nothing more comes; give it, and how that ended: closed, reset or silent."""
-    data = bytearray()
+    """Receive until nothing more comes; give it, and how that ended: closed, reset, silent, or endless."""
+    data, deadline = bytearray(), time.monotonic() + DEADLINE
     try:
         while chunk := connection.recv(MIB):
             data += chunk
+            if len(data) > MOST or time.monotonic() > deadline:
+                return bytes(data), "endless"
     except TimeoutError:
         return bytes(data), "silent"
     except OSError:
