@@ -88,7 +88,7 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def flood(connection: socket.socket, size: int, patience: float = 0.6) -> int:
+def flood(connection: socket.socket, size: int, patience: float = 1.0) -> int:
     """Send up to `size` bytes and read nothing; give how many went until none did for `patience` seconds."""
     data, sent = letters(min(size, MIB)), 0
     connection.settimeout(patience)

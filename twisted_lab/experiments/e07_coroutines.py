@@ -13,7 +13,7 @@ from twisted_lab.experiments.visits import Visits, side_by_side
 
 CLIENTS = 20
 #: Clients that all come at once to a server that sleeps for each of them, and for how many seconds.
-SLEEPERS, NAP = 5, 0.1
+SLEEPERS, NAP = 10, 0.1
 
 
 def run() -> Iterator[Claim | Picture]:

@@ -37,8 +37,8 @@ def run() -> Iterator[Claim | Picture]:
         alone.observed,
         alone.holds,
     )
-    yield Claim("and wrong when several are read at once", together.observed, not together.holds)
-    yield Claim("and wrong when one is read in pieces", apart.observed, not apart.holds)
+    yield Claim("and wrong when several are read at once", count_of(together), not together.holds)
+    yield Claim("and wrong when one is read in pieces", count_of(apart), not apart.holds)
     with hosted("twisted_lab.experiments.strings:StringsFactory") as server:
         yield from check(server)
     yield compare_cost()
@@ -181,6 +181,11 @@ def judge(predicted: str, answer: bytes, expected: bytes, hint: str) -> Claim:
     whole = "as sent" if answer == expected else f"not as sent: {answer[:40]!r}"
     count = sum(1 for _ in split(expected))
     return Claim(predicted, f"{same} of {count} strings came back, {whole}", answer == expected, hint)
+
+
+def count_of(claim: Claim) -> str:
+    """Give how many strings came back, without what came in place of the others: that isn't always the same."""
+    return claim.observed.partition(",")[0]
 
 
 def talk(connection: socket.socket, data: bytes, count: int | None = None) -> bytes:

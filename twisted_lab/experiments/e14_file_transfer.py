@@ -71,7 +71,7 @@ class Transfer:
     def break_off(self) -> Claim:
         """Kill a put when half of the file has gone."""
         served = self.place / "served"
-        words = ["put", "file", ":", "--limit-rate", str(2 * SIZE), *self.connect]
+        words = ["put", "file", ":", "--limit-rate", str(SIZE // 2), *self.connect]
         with subprocess.Popen([sys.executable, "-c", _FILEXFER, *words], cwd=self.place) as process:  # noqa: S603
             try:
                 deadline = time.monotonic() + DEADLINE

@@ -38,7 +38,7 @@ def flood_it(server: Server) -> tuple[int, int, int]:
     before = memory(server)
     with connect(server.address, small=True) as connection:
         taken = flood(connection, SIZE)
-        grown = memory(server) - before
+        grown = max(0, memory(server) - before)
         connection.shutdown(1)
         answer, _ = receive_all(connection)
     return taken, grown, taken - len(answer.replace(PREFIX, b""))
