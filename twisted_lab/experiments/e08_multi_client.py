@@ -58,7 +58,7 @@ def run_client(*words: str) -> str:
     """Run a client's program to its end, and give what it prints."""
     try:
         return subprocess.run(  # noqa: S603  # our own program
-            [sys.executable, *words], capture_output=True, text=True, timeout=DEADLINE, check=True
+            [sys.executable, "-P", *words], capture_output=True, text=True, timeout=DEADLINE, check=True
         ).stdout
     except subprocess.SubprocessError as error:
         raise CannotRunError(f"a client failed: {error}") from error

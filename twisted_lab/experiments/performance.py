@@ -78,7 +78,7 @@ def perform(experiment: Experiment, directory: RunDirectory, show: Callable[[Cla
                 performance.claims.append(found)
             else:
                 performance.pictures.append(found)
-                (directory.path / f"{found.name}.svg").write_text(found.svg)
+                (directory.path / f"{found.name}.svg").write_text(found.svg, "utf-8")
             show(found)
     performance.seconds = time.monotonic() - began
     directory.finish(performance.as_json())

@@ -40,7 +40,7 @@ class Server:
     @property
     def error(self) -> str:
         """The last exception in what it has printed, or nothing."""
-        raised = _RAISED.findall(self._log.read_text(errors="replace"))
+        raised = _RAISED.findall(self._log.read_text("utf-8", "replace"))
         return raised[-1] if raised else ""
 
     def is_over(self, within: float = 0.0) -> bool:
@@ -68,13 +68,17 @@ def hosted(reference: str, directory: str | None = None) -> AbstractContextManag
     return start([sys.executable, "-m", "twisted_lab.experiments.host", reference], directory)
 
 
-def tutorial(name: str, change: Callable[[str], str] = str) -> AbstractContextManager[Server]:
+@contextmanager
+def tutorial(name: str, change: Callable[[str], str] = str) -> Iterator[Server]:
     """Run a server of the tutorial's to the letter, but for the address, and for what `change` does to its text."""
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
     text = change((TUTORIAL / f"{name}.py").read_text("utf-8"))
-    text = text.replace("'0.0.0.0'", f"'{HOST}'").replace("PORT = 5678", f"PORT = {port}")
-    return start([sys.executable, "-c", text], ready=_STARTED)
+    with tempfile.TemporaryDirectory() as directory:
+        program = Path(directory, f"{name}.py")
+        program.write_text(text.replace("'0.0.0.0'", f"'{HOST}'").replace("PORT = 5678", f"PORT = {port}"), "utf-8")
+        with start([sys.executable, str(program)], ready=_STARTED) as server:
+            yield server
 
 
 @contextmanager
@@ -104,7 +108,7 @@ def _wait_for_port(process: "subprocess.Popen[bytes]", log: Path, ready: re.Patt
     deadline = time.monotonic() + PATIENCE
     while True:
         over = process.poll() is not None or time.monotonic() > deadline
-        text = log.read_text(errors="replace")
+        text = log.read_text("utf-8", "replace")
         if match := ready.search(text):
             return int(match[1])
         if over:
