@@ -8,7 +8,7 @@ what it prints, standard error included. Three things make a page readable and s
 
 - ``...`` stands for anything; on a line of its own, for any lines. What differs from run to run (times, ephemeral
   ports, versions, paths) is made equal before the two are compared: see `VARYING`.
-- In a block with ``:class: measured`` every number is as good as another, with its unit, and so is what a table says of
+- In a block with ``:class: measured`` every number is as good as another, with its unit, and each bar, and what a table says of
   two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen.
 - A block with ``:class: server`` holds one command that goes on running, in a terminal of its own, while the blocks
   below it run. It takes the place of the servers before it, unless it has ``--pidfile=`` and so can run beside them.
@@ -77,6 +77,7 @@ FIGURES = [
     (re.compile(r"^.*: the load was the bottleneck in .*\n", re.MULTILINE), ""),
     (re.compile(r"≥ |no difference shown, | *(no difference shown|differs)$", re.MULTILINE), ""),
     (re.compile(r"\d[\d,.]*( (µs|ms|s|B|KiB|MiB)\b)?"), "N"),
+    (re.compile(r"#+ *"), "# "),  # a bar
     (re.compile(r" +"), " "),
 ]
 KINDS = ("server", "measured")

@@ -30,7 +30,8 @@ class Usage:
         for process in _tree(pid):
             with suppress(psutil.Error), process.oneshot():
                 times = process.cpu_times()
-                cpu += times.user + times.system
+                # The kernel counts these in ticks of 10 ms, of which many processes may each have just none.
+                cpu += max(times.user + times.system, _on_cpu(process.pid))
                 # Those of children that have ended and were waited for.
                 cpu += getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
                 switches += _switches(process.pid)
@@ -38,6 +39,15 @@ class Usage:
                 memory += process.memory_full_info().uss
                 processes += 1
         return cls(cpu, memory, processes, threads, switches)
+
+
+def _on_cpu(pid: int) -> float:
+    """Give the seconds that its threads, those that still run, were on a processor; 0 where nobody counts that."""
+    nanoseconds = 0
+    for counted in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError, IndexError):
+            nanoseconds += int(counted.read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def _switches(pid: int) -> int:
