@@ -8,8 +8,8 @@ what it prints, standard error included. Three things make a page readable and s
 
 - ``...`` stands for anything; on a line of its own, for any lines. What differs from run to run (times, ephemeral
   ports, versions, paths) is made equal before the two are compared: see `VARYING`.
-- In a block with ``:class: measured`` every number is as good as another, with its unit, and each bar, and what a table says of
-  two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen.
+- In a block with ``:class: measured`` every number is as good as another, with its unit, and each bar, and what a table
+  says of two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen.
 - A block with ``:class: server`` holds one command that goes on running, in a terminal of its own, while the blocks
   below it run. It takes the place of the servers before it, unless it has ``--pidfile=`` and so can run beside them.
   What it logs until it is stopped must begin with what is shown.
@@ -111,7 +111,8 @@ def find_commands(text: str) -> list[Command]:
         indent = len(lines[0]) - len(lines[0].lstrip())
         for number, line in enumerate(lines, first):
             if line[indent:].startswith("$ "):
-                commands.append(Command(number, line[indent + 2 :], *(f":class: {kind}" in block[2] for kind in KINDS)))
+                server, measured = (f":class: {kind}" in block[2] for kind in KINDS)
+                commands.append(Command(number, line[indent + 2 :], server, measured))
             else:
                 commands[-1].shown.append(line[indent:].rstrip())
     return commands

@@ -15,7 +15,7 @@ class Lines(LineReceiver):
         """Send a message, and give its reply when it comes."""
         reply: Deferred[bytes] = Deferred()
         self.waiting.append(reply)
-        self.sendLine(message.hex().encode())
+        self.sendLine(message.hex().encode())  # type: ignore[no-untyped-call]
         return reply
 
     def lineReceived(self, line: bytes) -> None:
