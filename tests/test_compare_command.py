@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, children, command, program
+from tests.instruments.load.test_measurement import interval, times
+from tests.instruments.load.test_saved import keep
+from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, children, command
 from tests.pseudo_terminal import PseudoTerminal
+from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
 LAB = str(SCRIPTS / "twisted-lab")
@@ -42,7 +44,7 @@ def test_models_and_specimens_side_by_side(done: Any) -> None:
     text = result.stdout.decode()
     for words in ("1 connection\n", "3 connections\n", "messages/s, of selectors's (95 %)", "CPU/message", " MiB"):
         assert words in text
-    assert "blocking: up to 2 messages had no answer in the end" in text
+    assert "blocking: up to 2 of 3 connections had no answer at all" in text
     assert f"The comparison is kept in {directory.path.parent}" in text
 
 
@@ -52,7 +54,16 @@ def test_what_is_kept(done: Any) -> None:
     assert len(run["samples"]) == 3 * 2 * 2
     assert {sample["round"] for sample in run["samples"]} == {0, 1}
     for sample in run["samples"]:
-        assert {"rate", "p50", "p99", "p99.9", "cpu", "memory", "threads"} <= {*sample["numbers"]}
+        times = set() if sample["starved"] else {"p50", "p99", "p99.9"}
+        assert {"rate", "cpu", "memory", "threads"} | times <= {*sample["numbers"]}
+    orders = [
+        [(sample["contestant"], sample["connections"]) for sample in run["samples"] if sample["round"] == number]
+        for number in (0, 1)
+    ]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+    lines = (done[1].path / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == run["samples"]
     assert run["circumstances"]["python"]
 
 
@@ -115,27 +126,45 @@ def test_a_server_that_answers_wrong_has_failed(tmp_path: Path) -> None:
     words = ("selectors", "broken:WRONG", "-c", "1", "--rounds", "1", *QUICK)
     done = compare(tmp_path, *words, cwd=tmp_path)
     assert done.returncode == 1
-    assert b"broken:WRONG, 1 connections: connection 1: a wrong byte came back" in done.stderr
+    assert b"broken:WRONG, 1 connection: connection 1: a wrong byte came back" in done.stderr
 
 
 def test_two_runs_that_are_kept(tmp_path: Path) -> None:
-    """Second by second; runs that are too short say nothing, and what is no run is told."""
-    runs = []
-    for number, seconds in enumerate(("6s", "6s", "1s")):
-        top = tmp_path / str(number)
-        words = (LAB, "load", "echo", "--closed", "-d", seconds, "--warmup", "100ms", "--runs", str(top))
-        with program(sys.executable, "-m", "twisted_lab.models.selectors", "127.0.0.1", "0") as server:
-            done = command(*words[:3], server.addresses[0], *words[3:])
-        assert done.returncode in {0, 2}, done.stderr.decode()
-        runs.append(str(top / "load-echo" / "latest"))
-    done = command(LAB, "compare", *runs[:2])
+    """Second by second; and what can't be compared is told."""
+    plan, closed = (Plan("echo", "nowhere", rate=rate, duration=8.0) for rate in (100.0, None))
+    steady = [interval(number) for number in range(8)]
+    slower = [interval(number, latency=times(0.0004 + number * 1e-5)) for number in range(8)]
+    runs = {
+        "steady": keep(tmp_path, plan, steady),
+        "slower": keep(tmp_path, plan, slower),
+        "short": keep(tmp_path, plan, steady[:4]),
+        "silent": keep(tmp_path, plan, [interval(number, answered=0) for number in range(8)]),
+        "late": keep(tmp_path, plan, [interval(number, lateness=times(0.1)) for number in range(8)]),
+        "closed": keep(tmp_path, closed, steady),
+    }
+
+    def compared(*names: str, more: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[bytes]":
+        return command(LAB, "compare", *(str(runs[name].path) for name in names), *more)
+
+    done = compared("steady", "slower")
     assert done.returncode == 0, done.stderr.decode()
-    assert "the first: " in done.stdout.decode()
-    assert done.stdout.count(b"\nrate ") == 1
-    done = command(LAB, "compare", *runs[:2], "--json")
-    assert {*json.loads(done.stdout)["quantities"]} == {"rate", "p50", "p99", "p99.9"}
-    done = command(LAB, "compare", *runs[1:])
-    assert (done.returncode, done.stderr) == (2, b"twisted-lab: the runs are too short to tell: 5 s each are needed\n")
+    rows = {line.split()[0]: line for line in done.stdout.decode().splitlines() if line}
+    assert rows["rate"].endswith("no difference shown")
+    assert rows["p99"].endswith("differs")
+    found = json.loads(compared("steady", "slower", more=("--json",)).stdout)["quantities"]
+    assert {name: each["differs"] for name, each in found.items()}["p99"] is True
+    assert 2 < found["p99"]["ratio"] < 2.4
+    for names, status, sentence in (
+        (("steady", "short"), 2, "too short to tell"),
+        (("steady", "silent"), 2, "too short to tell"),
+        (("steady", "late"), 2, "the load sent its messages late"),
+        (("steady", "closed"), os.EX_USAGE, "one is a closed loop and the other isn't"),
+        (("steady", "slower", "short"), os.EX_USAGE, "two runs that are kept can be compared"),
+    ):
+        done = compared(*names)
+        assert done.returncode == status
+        assert sentence in done.stderr.decode()
+        assert done.stderr.count(b"\n") == 1
     done = command(LAB, "compare", str(tmp_path), str(tmp_path))
     assert done.returncode == os.EX_NOINPUT
     assert b"holds no run" in done.stderr

@@ -16,7 +16,6 @@ import pytest
 
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, Running, children, command, program, service
 from tests.pseudo_terminal import PseudoTerminal
-from twisted_lab.instruments.load.histogram import make_histogram
 from twisted_lab.instruments.load.saved import restore
 from twisted_lab.instruments.run_directory import RunDirectory
 
@@ -33,7 +32,7 @@ def model() -> Iterator[Running]:
 
 def load(tmp_path: Path, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
     """Run a load whose run is kept in `tmp_path`."""
-    return command(LAB, "load", *words, "--runs", str(tmp_path), cwd=cwd)
+    return command(LAB, "load", *words, "--runs", str(tmp_path), cwd=cwd, deadline=3 * DEADLINE)
 
 
 def results(done: "subprocess.CompletedProcess[bytes]") -> list[dict[str, Any]]:
@@ -49,6 +48,7 @@ def test_an_echo_is_measured(model: Running, tmp_path: Path, pace: tuple[str, ..
     assert done.returncode in {0, 2}, done.stderr.decode()  # 2: this machine was too busy just now
     *intervals, result = results(done)
     assert [line["event"] for line in intervals] == ["interval"] * 2
+    assert {line["rate"] for line in intervals} == {400.0 if pace[0] == "-R" else None}
     assert result["exit"] == done.returncode
     if pace[0] == "-R":
         assert result["sent"] in {400, 401}
@@ -57,11 +57,6 @@ def test_an_echo_is_measured(model: Running, tmp_path: Path, pace: tuple[str, ..
     assert directory.path.resolve() == Path(result["run"]).resolve()
     kept = restore(directory)
     assert kept.as_json()["seconds"] == result["seconds"]
-    whole = make_histogram()
-    lines = (directory.path / "service.hlog").read_text().splitlines()
-    for line in lines[3:]:
-        whole.decode_and_add(line.rpartition(",")[2])
-    assert whole.get_total_count() == result["seconds"]["service"]["count"]
 
 
 def test_the_table_has_units(model: Running, tmp_path: Path) -> None:
@@ -120,6 +115,55 @@ def test_ones_own_client(model: Running, tmp_path: Path) -> None:
     done = load(tmp_path, "mine:client", model.addresses[0], *QUICK, "-R", "50", "--json", cwd=tmp_path)
     assert done.returncode in {0, 2}, done.stderr.decode()
     assert results(done)[-1]["sent"] in {50, 51}
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "sentence"),
+    [
+        ("raise ZeroDivisionError('no')", os.EX_USAGE, "mine:client can't be imported: ZeroDivisionError: no"),
+        ("raise SystemExit(3)", os.EX_USAGE, "mine:client can't be imported: SystemExit: 3"),
+        ("def client(): return None", os.EX_USAGE, "mine:client makes no factory of protocols, but NoneType"),
+        (
+            "def client(): return 1 / 0",
+            os.EX_USAGE,
+            "mine:client makes no factory: ZeroDivisionError: division by zero",
+        ),
+        (
+            MINE.replace("return self.waiting[-1]", "return 5"),
+            1,
+            "`request` gives int, neither a Deferred nor a coroutine",
+        ),
+        (MINE.replace("def request", "def ask"), 1, "has no attribute 'request'"),
+    ],
+)
+def test_a_client_of_ones_own_that_is_wrong(
+    model: Running, tmp_path: Path, text: str, status: int, sentence: str
+) -> None:
+    """It is told in a sentence, whatever is wrong with it."""
+    (tmp_path / "mine.py").write_text(text)
+    done = load(tmp_path, "mine:client", model.addresses[0], *QUICK, "-R", "50", cwd=tmp_path)
+    assert sentence in done.stderr.decode()
+    assert done.returncode == status
+    assert done.stderr.count(b"\n") == 1
+    assert not (tmp_path / "load-mine.client" / "latest").exists() or status == 1
+
+
+def test_a_client_of_ones_own_that_prints(model: Running, tmp_path: Path) -> None:
+    """What it prints isn't taken for what the load reports."""
+    (tmp_path / "mine.py").write_text(
+        "print('imported')\n" + MINE.replace("self.waiting = []", "self.waiting = print() or []")
+    )
+    done = load(tmp_path, "mine:client", model.addresses[0], *QUICK, "-R", "50", "--json", cwd=tmp_path)
+    assert done.returncode in {0, 2}, done.stderr.decode()
+    assert results(done)[-1]["sent"] in {50, 51}
+
+
+def test_many_connections_that_cant_be_had_are_one_sentence(tmp_path: Path) -> None:
+    """And nothing is left of a run that never began."""
+    done = load(tmp_path, "header", "127.0.0.1:1", "-c", "40", "--workers", "2")
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr == b"twisted-lab: can't connect to 127.0.0.1:1: Connection refused\n"
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_ones_own_message(model: Running, tmp_path: Path) -> None:
@@ -273,6 +317,8 @@ def test_the_highest_rate_under_a_bound(tmp_path: Path) -> None:
         (("echo", "127.0.0.1:1"), os.EX_UNAVAILABLE, "can't connect to 127.0.0.1:1: Connection refused"),
         (("echo", "--closed", "-R", "5"), os.EX_USAGE, "--closed has no rate"),
         (("echo", "--slo", "20ms"), os.EX_USAGE, "'20ms' isn't a bound such as p99=20ms"),
+        (("echo", "-d", "1us"), os.EX_USAGE, "'1us' is less than 100 ms"),
+        (("echo", "-d", "99999h"), os.EX_USAGE, "'99999h' is more than a day"),
         (("echo", "-d", "soon"), os.EX_USAGE, "'soon' isn't a duration such as 30s"),
         (("echo", "-R", "0"), os.EX_USAGE, "'0' isn't a rate a second"),
         (("echo", "--size", "17M"), os.EX_USAGE, "'17M' isn't a size in 1 B … 16 MiB"),

@@ -48,15 +48,22 @@ _ours = {specimen.name: specimen for specimen in (ECHO, HEADER)}
 
 def find(name: str) -> Specimen:
     """Give the specimen called `name`, or the one at ``module:attribute``; `LookupError` says what is wrong."""
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         if name not in _ours:
             raise LookupError(f"there is no specimen {name!r}: it is one of {', '.join(_ours)}, or module:attribute")
         return _ours[name]
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise LookupError(f"there is no specimen {name!r}: {error}") from error
+    found = load_attribute(name)
     if not isinstance(found, Specimen):
         raise LookupError(f"{name} isn't a Specimen but a {type(found).__name__}")  # noqa: TRY004  # as documented
     return found
+
+
+def load_attribute(name: str) -> Any:
+    """Import ``module:attribute``, which is somebody's own; `LookupError` for whatever comes of it."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise LookupError(f"there is no specimen {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise LookupError(f"{name} can't be imported: {type(error).__name__}: {error}") from error

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import IO, Any
 
 from twisted_lab.cli.load import WORKER
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.cli.tables import table
 from twisted_lab.instruments.compare.arena import Arena
 from twisted_lab.instruments.compare.columns import cost, notes, speed
-from twisted_lab.instruments.compare.comparison import Comparison, Sample
+from twisted_lab.instruments.compare.comparison import Comparison, Sample, counted
 from twisted_lab.instruments.compare.contestants import Contestant, everything, find
 from twisted_lab.instruments.compare.saved import describe, save
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
+from twisted_lab.models import NAMES as MODELS
 
 #: Seconds for which a server may leave messages unanswered, in the end.
 TIMEOUT = 1.0
@@ -28,7 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare; give 0, or 1 if a contestant failed."""
     sys.path.insert(0, "")  # module:attribute may be here, as for twistd
     names: list[str] = arguments.names
-    if len(names) == 2 and all(Path(name).is_dir() for name in names):
+    kept = [name for name in names if name not in MODELS and Path(name).is_dir()]
+    if kept:
+        if len(kept) != 2 or len(names) != 2:
+            stop(os.EX_USAGE, "two runs that are kept can be compared, and nothing else with them")
         from twisted_lab.cli.compare_runs import compare_runs
 
         return compare_runs(*map(Path, names), as_json=arguments.json, seed=arguments.seed)
@@ -51,8 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         stop(os.EX_CANTCREAT, f"can't write to {arguments.runs}: {error.strerror or error}")
     judged = "rate" if plan.rate is None else "p99"
     comparison = Comparison([each.name for each in contestants], arguments.connections, judged, arguments.seed)
-    comparing = _Comparing(comparison, contestants, plan, arguments)
-    status = run_in_reactor(comparing.run)
+    with (directory.path / "samples.jsonl").open("w") as lines:
+        comparing = _Comparing(comparison, contestants, plan, arguments, lines)
+        status = run_in_reactor(comparing.run)
     if status != os.EX_OK:
         return status
     files = save(directory, comparison, plan, sys.argv, {each.name: each.command for each in contestants})
@@ -69,9 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
 class _Comparing:
     """The rounds: each contestant at each number of connections, in an order that is drawn anew for each round."""
 
-    def __init__(
-        self, comparison: Comparison, contestants: Sequence[Contestant], plan: Plan, arguments: argparse.Namespace
+    def __init__(  # each of them a thing of its own
+        self,
+        comparison: Comparison,
+        contestants: Sequence[Contestant],
+        plan: Plan,
+        arguments: argparse.Namespace,
+        lines: IO[str],
     ) -> None:
+        self._lines = lines
         self._comparison = comparison
         self._contestants = contestants
         self._plan = plan
@@ -86,21 +97,23 @@ class _Comparing:
         syscalls = {}
         for number in range(self._rounds):
             for done, (contestant, count) in enumerate(random.sample(cases, len(cases))):
-                doing = f"{contestant.name}, {count} connection{'s' if count > 1 else ''}"
+                doing = f"{contestant.name}, {counted(count)}"
                 if number == 0 and self._rounds > 1:
                     self._progress(f"counting system calls, {done + 1} of {len(cases)}: {doing}")
                     syscalls[contestant.name, count] = await arena.count_syscalls(contestant, count)
                 self._progress(f"round {number + 1} of {self._rounds}, {done + 1} of {len(cases)}: {doing}")
                 sample = await arena.measure(contestant, count, number)
-                counted = syscalls.get((contestant.name, count))
-                if counted is not None and sample.numbers:
-                    sample.numbers["syscalls"] = counted
+                calls = syscalls.get((contestant.name, count))
+                if calls is not None and sample.numbers:
+                    sample.numbers["syscalls"] = calls
                 self._take(sample)
         self._progress("")
         return os.EX_OK
 
     def _take(self, sample: Sample) -> None:
         self._comparison.add(sample)
+        self._lines.write(json.dumps(sample.as_json()) + "\n")
+        self._lines.flush()
         if self._json:
             _print_json({"event": "sample", **sample.as_json()})
 
@@ -129,7 +142,7 @@ def _contestants(names: Sequence[str], *, everyone: bool) -> list[Contestant]:
 def _show(comparison: Comparison, plan: Plan) -> None:
     sys.stdout.write(f"{describe(comparison, plan)}\n")
     for count in comparison.connections:
-        sys.stdout.write(f"\n{count:,} connection{'s' if count > 1 else ''}\n\n")
+        sys.stdout.write(f"\n{counted(count)}\n\n")
         sys.stdout.write(f"{table(speed(comparison, count))}\n\n{table(cost(comparison, count))}\n")
         sys.stdout.write("".join(f"{note}\n" for note in notes(comparison.rows(count))))
 

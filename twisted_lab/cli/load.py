@@ -54,8 +54,10 @@ class _Runs:
         self._json = as_json
         self._directory = directory
         self._progress = Progress(plan)
+        self._rate = plan.rate
 
     async def measure_once(self, reactor: Any) -> int:
+        """Run it, show it and keep it."""
         began = time.time()
         measurement = await self._measure(reactor, self._plan)
         self._lines.flush()
@@ -72,22 +74,24 @@ class _Runs:
         """Search the highest rate at which the bound holds."""
         search = Search(self._plan.rate or RATE)
         steps: list[tuple[Measurement, bool]] = []
-        status, sentence = PASS, ""
         # An overloaded server may take long for the rest, and by then it is known that the bound doesn't hold.
         plan = replace(self._plan, timeout=min(self._plan.timeout, max(1.0, 2 * bound.seconds)))
+        limit = ""  # why the load itself couldn't go higher
         while search.rate is not None:
+            self._rate = search.rate
             for _ in range(ATTEMPTS):
                 measurement = await self._measure(reactor, plan.at_rate(search.rate))
                 status, sentence = measurement.verdict
                 if status != UNKNOWN:
                     break
-            if measurement.failure or status == UNKNOWN:
+            if measurement.failure:
                 break
+            limit = sentence if status == UNKNOWN else limit
             held = status == PASS and measurement.percentile("latency", bound.percent) <= bound.seconds
             steps.append((measurement, held))
             self._show_step(measurement, bound, held)
             search.held(held)
-        status, sentence = _judge(search, bound, status, sentence)
+        status, sentence = _judge(search, bound, steps, limit)
         self._directory.finish(
             {
                 "kind": "slo",
@@ -103,9 +107,11 @@ class _Runs:
         )
         self._progress.clear()
         if self._json:
-            _print_json({"event": "result", "rate": search.best, "exit": status, "verdict": sentence})
-        elif status == PASS:
-            sys.stdout.write(f"{sentence}\n")
+            run = str(self._directory.path)
+            _print_json({"event": "result", "rate": search.best, "exit": status, "verdict": sentence, "run": run})
+        else:
+            sys.stdout.write(f"{sentence}\n" if status == PASS else "")
+            sys.stdout.write(f"\nThe steps are kept in {self._directory.path}\n")
         return self._end(status, sentence)
 
     async def _measure(self, reactor: Any, plan: Plan) -> Measurement:
@@ -115,10 +121,11 @@ class _Runs:
             return await crew.run()
         except WorkerFailedError as error:
             self._progress.clear()
+            self._directory.discard()
             stop(error.status, str(error))
 
     def _take(self, interval: Interval) -> None:
-        shown = show_interval(interval)
+        shown = show_interval(interval, self._rate)
         self._lines.write(json.dumps(shown) + "\n")
         if self._json:
             _print_json(shown)
@@ -143,14 +150,19 @@ class _Runs:
         return status
 
 
-def _judge(search: Search, bound: Bound, status: int, sentence: str) -> tuple[int, str]:
-    limit = f"p{bound.percent:g} at most {bound.seconds * 1000:g} ms"
+def _judge(search: Search, bound: Bound, steps: list[tuple[Measurement, bool]], limit: str) -> tuple[int, str]:
+    bounded = f"p{bound.percent:g} at most {bound.seconds * 1000:g} ms"
     best = f"{search.best:,.0f} messages/s" if search.best else "no rate that was tried"
-    if search.rate is not None:  # it was broken off
-        return (UNKNOWN if status == UNKNOWN else FAIL), f"{limit} holds at {best}; at {search.rate:,.0f}/s: {sentence}"
+    if search.rate is not None:  # a reply was wrong, or a connection was lost
+        return FAIL, f"{bounded} holds at {best}; at {search.rate:,.0f}/s the search was broken off"
+    lowest = min(
+        (measurement for measurement, held in steps if not held), key=lambda each: each.plan.rate or 0, default=None
+    )
+    if lowest is not None and lowest.verdict[0] == UNKNOWN:
+        return UNKNOWN, f"{bounded} holds at {best}, and may do so at more, but {limit}"
     if search.best is None:
-        return FAIL, f"{limit} doesn't hold at any rate"
-    return PASS, f"the highest rate with {limit}: {best}"
+        return FAIL, f"{bounded} doesn't hold at any rate"
+    return PASS, f"the highest rate with {bounded}: {best}"
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:

@@ -27,7 +27,7 @@ class Progress:
         """Say what the last second was like."""
         if interval.second >= self._plan.duration:
             return  # what is left over
-        latency = shown["seconds"]["latency"]
+        latency = shown["percentiles"]["latency"]
         self._write(
             f"{min(interval.second + 1, self._plan.duration):g} s of {self._plan.duration:g} s: "
             f"{interval.answered:,} answered/s, p50 {show_seconds(latency['p50'])}, p99 {show_seconds(latency['p99'])}"

@@ -5,12 +5,15 @@ import os
 import sys
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import DeferredQueue
 from twisted.protocols.basic import LineOnlyReceiver
 
 
 def main() -> NoReturn:
     """Read the plan, run the load, and exit."""
+    # A client of the user's own may print: what we report has a descriptor that nobody else knows.
+    report = os.dup(1)
+    os.dup2(2, 1)
     told = json.loads(sys.stdin.readline())
     from twisted_lab.instruments.load.plan import Plan
 
@@ -22,56 +25,62 @@ def main() -> NoReturn:
     from twisted_lab.cli.entry import run_command
     from twisted_lab.cli.session import run_in_reactor
 
-    run_command("twisted-lab", lambda: run_in_reactor(lambda reactor: _work(reactor, plan, told["worker"])))
+    run_command("twisted-lab", lambda: run_in_reactor(lambda reactor: _work(reactor, plan, told["worker"], report)))
 
 
 class _Orders(LineOnlyReceiver):
-    """What the first process says: one line, when to begin. If it is gone, so are we."""
+    """What the first process says, a line at a time. If it is gone, so are we."""
 
     delimiter = b"\n"
 
     def __init__(self, reactor: Any) -> None:
-        self.line: Deferred[bytes] = Deferred()
+        self.lines: DeferredQueue[bytes] = DeferredQueue()
         self._reactor = reactor
 
     def lineReceived(self, line: bytes) -> None:
         """Take it."""
-        self.line.callback(line)
+        self.lines.put(line)
 
     def connectionLost(self, reason: Any = None) -> None:
         """End."""
         self._reactor.stop()
 
 
-async def _work(reactor: Any, plan: Any, worker: int) -> int:
+async def _work(reactor: Any, plan: Any, worker: int, report: int) -> int:
     from twisted.internet.stdio import StandardIO
 
-    from twisted_lab.cli.session import connect, stop
+    from twisted_lab.cli.session import UnreachableError, connect_or_raise, stop
     from twisted_lab.instruments.load import drivers
     from twisted_lab.instruments.load.connecting import Connector
     from twisted_lab.instruments.load.generator import Load, LoadFailedError
 
     def say(what: dict[str, Any]) -> None:
-        os.write(1, json.dumps(what).encode() + b"\n")
+        os.write(report, json.dumps(what).encode() + b"\n")
 
     async def open_one(factory: Any) -> Any:
-        return await connect(reactor, plan.target, driver.default_port, factory)
+        return await connect_or_raise(reactor, plan.target, driver.default_port, factory)
 
     try:
         driver = drivers.find(plan.specimen)
         connector = Connector(reactor, plan, driver, open_one)
         prefix = await connector.find_prefix() if driver.exchange is None else b""
         content = drivers.content_for(plan, prefix)
+        load = Load(reactor, plan, content, lambda interval: say({"interval": interval.as_json()}))
+        lanes = await connector.open_lanes(load, worker, prefix)
     except LookupError as error:
         stop(os.EX_USAGE, str(error))
-    load = Load(reactor, plan, content, lambda interval: say({"interval": interval.as_json()}))
-    lanes = await connector.open_lanes(load, worker, prefix)
+    except UnreachableError as error:
+        stop(error.status, str(error))
     orders = _Orders(reactor)
-    nowhere = os.open(os.devnull, os.O_WRONLY)  # standard output stays as it is: a pipe that is written when it takes
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     StandardIO(orders, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]  # mypy reads Windows's
     say({"ready": True})
     try:
-        await load.run(lanes, json.loads(await orders.line)["start"])
+        answers = await load.run(lanes, json.loads(await orders.lines.get())["start"])
     except LoadFailedError as error:
         say({"failed": str(error)})
+        return os.EX_OK
+    say({"over": answers})
+    await orders.lines.get()
+    load.close()
     return os.EX_OK

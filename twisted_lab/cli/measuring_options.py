@@ -47,10 +47,16 @@ def describe_compare(parser: Parser) -> None:
 
 def add_measuring(parser: Any, *, duration_default: str, warmup_default: str) -> None:
     """Add what every verb has that drives a load."""
-    from twisted_lab.cli.quantity import count, duration, duration_or_none, size
+    from twisted_lab.cli.quantity import count, duration_or_none, measured_duration, size
 
     add = parser.add_argument
-    add("-d", "--duration", type=duration, default=duration_default, help=f"so long (default: {duration_default})")
+    add(
+        "-d",
+        "--duration",
+        type=measured_duration,
+        default=duration_default,
+        help=f"so long (default: {duration_default})",
+    )
     text = f"before it counts (default: {warmup_default})"
     add("--warmup", type=duration_or_none, default=warmup_default, metavar="TIME", help=text)
     add("--size", type=size, default=64, help="bytes of a message: 64, 4KiB, 1M (default: 64)")

@@ -9,14 +9,29 @@ _SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "m": 60.0, "
 _BYTES = {"": 1, "B": 1, "K": 2**10, "KiB": 2**10, "M": 2**20, "MiB": 2**20, "kB": 10**3, "MB": 10**6}
 _RATES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6}
 
+DAY = 86400.0
+#: Seconds.
+SHORTEST = 0.1
+
 
 def duration(text: str) -> float:
-    """Read seconds: ``2``, ``30s``, ``250ms``, ``5m``."""
-    return _read(text, _SECONDS, "a duration such as 30s, 250ms or 5m")
+    """Read seconds: ``2``, ``30s``, ``250ms``, ``5m``; at most a day."""
+    seconds = _read(text, _SECONDS, "a duration such as 30s, 250ms or 5m")
+    if seconds > DAY:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than a day")
+    return seconds
+
+
+def measured_duration(text: str) -> float:
+    """Read seconds, as `duration`, a tenth at least: in less there is nothing to be measured."""
+    seconds = duration(text)
+    if seconds < SHORTEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than {SHORTEST * 1000:g} ms")
+    return seconds
 
 
 def duration_or_none(text: str) -> float:
-    """Read seconds, of which there may be none."""
+    """Read seconds, as `duration`, but there may be none."""
     return 0.0 if _NUMBER.fullmatch(text) and not float(_NUMBER.fullmatch(text)[1]) else duration(text)  # type: ignore[index]
 
 

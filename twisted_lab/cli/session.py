@@ -1,6 +1,7 @@
 """How a verb runs and connects: one reactor run, one sentence and one status for whatever goes wrong."""
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -111,27 +112,44 @@ def stop(status: int, sentence: str) -> NoReturn:
     raise SystemExit(status)
 
 
+class UnreachableError(Exception):
+    """There is no connection; `status` is for the exit, and the message one sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
 async def connect(reactor: Any, target: str | None, default_port: int, factory: IProtocolFactory) -> Any:
     """
     Give a connected protocol of `factory`; `target` is what the user wrote, None for ours on this machine.
 
     Ends the work with 64 (EX_USAGE), 68 (EX_NOHOST) or 69 (EX_UNAVAILABLE) if it can't be had.
     """
+    try:
+        return await connect_or_raise(reactor, target, default_port, factory)
+    except UnreachableError as error:
+        stop(error.status, str(error))
+
+
+async def connect_or_raise(reactor: Any, target: str | None, default_port: int, factory: IProtocolFactory) -> Any:
+    """Do as `connect`, but raise `UnreachableError` if it can't be had."""
     shown = target or f"127.0.0.1:{default_port}"
     try:
         endpoint = _endpoint(reactor, shown, default_port)
     except (ImportError, NameError):  # what Twisted says without pyOpenSSL
-        stop(os.EX_USAGE, f"{shown} needs TLS: pip install 'twisted-lab[tls]'")
-    except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
-        stop(os.EX_USAGE, f"{shown} is neither HOST:PORT nor a Twisted client endpoint: {error}")
+        raise UnreachableError(os.EX_USAGE, f"{shown} needs TLS: pip install 'twisted-lab[tls]'") from None
+    except Exception as error:  # endpoint parsers are plugins: they raise what they like
+        sentence = f"{shown} is neither HOST:PORT nor a Twisted client endpoint: {error}"
+        raise UnreachableError(os.EX_USAGE, sentence) from error
     try:
         return await endpoint.connect(factory)
     except ValueError as error:
-        stop(os.EX_USAGE, f"{shown} isn't an address: {error}")
+        raise UnreachableError(os.EX_USAGE, f"{shown} isn't an address: {error}") from error
     except DNSLookupError:
-        stop(os.EX_NOHOST, f"there is no host of that name: {shown}")
+        raise UnreachableError(os.EX_NOHOST, f"there is no host of that name: {shown}") from None
     except (ConnectError, OSError) as error:
-        stop(os.EX_UNAVAILABLE, f"can't connect to {shown}: {_show_cause(error)}")
+        raise UnreachableError(os.EX_UNAVAILABLE, f"can't connect to {shown}: {_show_cause(error)}") from error
 
 
 class Patience(Generic[Product]):
@@ -179,4 +197,5 @@ def _endpoint(reactor: Any, target: str, default_port: int) -> IStreamClientEndp
 def _show_cause(error: Exception) -> str:
     """Give the operating system's words, not Twisted's paraphrase of them."""
     number = getattr(error, "osError", None) or getattr(error, "errno", None)
-    return os.strerror(number) if isinstance(number, int) else str(error).rstrip(".")
+    more = " (ulimit -n says how many one may have)" if number == errno.EMFILE else ""
+    return os.strerror(number) + more if isinstance(number, int) else str(error).rstrip(".")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, root: Path, name: str, now: datetime | None = None) -> Self:
-        """Make ``root/name/TIME``, TIME in UTC, and let ``latest`` lead there. `OSError` if that can't be."""
+        """Make ``root/name/TIME``, TIME in UTC; `OSError` if that can't be."""
         time = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H.%M.%SZ")
         of_name = root / name
         of_name.mkdir(parents=True, exist_ok=True)
@@ -36,9 +37,6 @@ class RunDirectory:
                 break
         else:
             raise FileExistsError(f"{of_name}: there are {SAME_SECOND} runs of {time} already")
-        new = of_name / f".latest-{os.getpid()}"
-        new.symlink_to(path.name)
-        new.replace(of_name / "latest")
         return cls(path)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -46,8 +44,17 @@ class RunDirectory:
         (self.path / name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
     def finish(self, run: Mapping[str, Any]) -> None:
-        """Write ``run.json``: the run is complete."""
+        """Write ``run.json``, and let ``latest`` lead here: the run is complete."""
         self.write_json("run.json", run)
+        new = self.path.parent / f".latest-{os.getpid()}"
+        new.symlink_to(self.path.name)
+        new.replace(self.path.parent / "latest")
+
+    def discard(self) -> None:
+        """Leave nothing: the run never began."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):  # others of its name stay
+            self.path.parent.rmdir()
 
     @classmethod
     def find(cls, path: Path) -> Self:

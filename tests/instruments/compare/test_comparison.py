@@ -59,15 +59,33 @@ class ComparisonTests(SynchronousTestCase):
         )
 
     def test_what_had_no_answer_is_told(self) -> None:
-        """A server that serves one client at a time is fast, for that one."""
-        self.assertIn("same: up to 3 messages had no answer in the end", notes(compared().rows(1)))
+        """And that it is in the figures."""
+        told = "same: up to 3 messages had no answer in the end; they count with the time they waited"
+        self.assertIn(told, notes(compared().rows(1)))
+
+    def test_who_serves_one_client_at_a_time_isnt_fast(self) -> None:
+        """It has no times, for those of the one client that was served aren't those of all."""
+        comparison = Comparison(["steady", "blocking"], [8], "rate", 0)
+        comparison.add(Sample("steady", 8, 0, {"rate": 1000, "p50": 0.001, "p99": 0.002, "p99.9": 0.003}))
+        comparison.add(Sample("blocking", 8, 0, {"rate": 3000}, unanswered=7, starved=7))
+        self.assertEqual(speed(comparison, 8)[2][:4], ["blocking", "3,000", "", "unserved"])
+        self.assertEqual(notes(comparison.rows(8)), ["blocking: up to 7 of 8 connections had no answer at all"])
+
+    def test_few_rounds_show_nothing(self) -> None:
+        """Below five there is no interval, and nothing is said of a difference."""
+        comparison = compared()
+        comparison.samples = [sample for sample in comparison.samples if sample.round < 4]
+        row = comparison.rows(1)[1]
+        self.assertIsNone(row.differs)
+        self.assertEqual(row.intervals, {})
+        self.assertEqual(speed(comparison, 1)[2][-1], "1.20, too few rounds to tell")
 
     def test_a_failure_has_no_numbers(self) -> None:
         """It is told, and the others are still compared."""
         comparison = compared()
         comparison.add(Sample("broken", 1, 0, failure="a wrong byte"))
         comparison.contestants = [*comparison.contestants, "broken"]
-        self.assertEqual(comparison.failures, ["broken, 1 connections: a wrong byte"])
+        self.assertEqual(comparison.failures, ["broken, 1 connection: a wrong byte"])
         self.assertEqual(speed(comparison, 1)[-1], ["broken", "-", "", "-", "-", "", "-", ""])
         self.assertEqual(notes(comparison.rows(1))[-1], "broken: a wrong byte")
 

@@ -49,10 +49,15 @@ def stalling(now: float) -> float:
     return max(now, int(now) + 0.2) + HEALTHY if now % 1 < 0.2 else now + HEALTHY
 
 
-def run(plan: Plan, answers_at: Callable[[float], float] = prompt, step: float = 0.0005) -> Measurement:
-    """Run a load in memory to its end, and give what it measured; raises what it does."""
+def run(
+    plan: Plan,
+    answers_at: Callable[[float], float] = prompt,
+    step: float = 0.0005,
+    intervals: list[Interval] | None = None,
+) -> Measurement:
+    """Run a load in memory to its end, and give what it measured, also in `intervals`; raises what it does."""
     clock = Clock()
-    intervals: list[Interval] = []
+    intervals = [] if intervals is None else intervals
     content = Content(plan.size, plan.seed)
     load = Load(clock, plan, content, intervals.append, clock.seconds)
     lanes = [StreamLane(load, number, plan.window, b"") for number in plan.lanes(0)]

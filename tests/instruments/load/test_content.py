@@ -35,7 +35,14 @@ class ContentTests(SynchronousTestCase):
     def test_a_byte_can_be_kept_out(self) -> None:
         """So that a prefix can be told from content."""
         content = Content(1000, 0, without=b"e")
-        self.assertNotIn(b"e", b"".join(content.messages))
+        self.assertNotIn(b"e", b"".join(map(content.message, range(100))))
+
+    def test_large_messages_differ_too(self) -> None:
+        """Whatever their size: one in another's place would show."""
+        for size in (5000, 40_000, 65_536, 65_537, 100_000, 2**20):
+            content = Content(size, 0)
+            self.assertEqual(len({content.message(number) for number in range(5)}), 5)
+            self.assertFalse(content.stands_at(0, content.message(1)[:65_536]))
 
     def test_the_users_own_message(self) -> None:
         """It is sent as it is, again and again, however long."""

@@ -2,9 +2,11 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.instruments.load import servers
 from tests.instruments.load.servers import HEALTHY, prompt, run, stalling
 from twisted_lab.instruments.load.generator import LoadFailedError
 from twisted_lab.instruments.load.histogram import summary
+from twisted_lab.instruments.load.interval import Interval
 from twisted_lab.instruments.load.plan import Plan
 
 PLAN = Plan("echo", "nowhere", connections=4, rate=200.0, duration=4.0, warmup=1.0, timeout=2.0)
@@ -60,7 +62,6 @@ class OpenLoopTests(SynchronousTestCase):
 
     def test_a_wrong_byte_ends_it(self) -> None:
         """The first one; the sentence says on which connection and in which reply."""
-        from tests.instruments.load import servers  # noqa: PLC0415
 
         class Corrupting(servers.Echoing):
             def write(self, data: bytes) -> None:
@@ -73,7 +74,6 @@ class OpenLoopTests(SynchronousTestCase):
 
     def test_more_than_was_sent_ends_it(self) -> None:
         """Even if the bytes would have been right later."""
-        from tests.instruments.load import servers  # noqa: PLC0415
 
         class Generous(servers.Echoing):
             def write(self, data: bytes) -> None:
@@ -101,3 +101,40 @@ class ClosedLoopTests(SynchronousTestCase):
         """Each has its own message on its way."""
         plan = Plan(**{**CLOSED.as_json(), "connections": 3})
         self.assertApproximates(run(plan, prompt).rate, 3000, 360)
+
+    def test_what_has_no_answer_is_in_the_times(self) -> None:
+        """A server that serves one client and leaves the others waiting: they are counted, and told."""
+        plan = Plan(**{**CLOSED.as_json(), "connections": 3})
+        served: list[object] = []
+
+        def one_at_a_time(now: float) -> float:
+            return now + HEALTHY
+
+        class Blocking(servers.Echoing):
+            def write(self, data: bytes) -> None:
+                if not served:
+                    served.append(self)
+                if served == [self]:
+                    super().write(data)
+
+        self.patch(servers, "Echoing", Blocking)
+        measured = run(plan, one_at_a_time)
+        self.assertEqual((measured.starved, measured.unanswered), (2, 2))
+        self.assertGreater(summary(measured.histograms["service"])["max"], plan.duration)
+        self.assertEqual(measured.verdict[0], 1)
+
+    def test_what_a_load_that_fails_has_measured(self) -> None:
+        """The second that was begun is handed on, too."""
+        intervals: list[Interval] = []
+
+        class Hanging(servers.Echoing):
+            def write(self, data: bytes) -> None:
+                if self._clock.seconds() > 2.5:
+                    data = b"?" * len(data)
+                super().write(data)
+
+        self.patch(servers, "Echoing", Hanging)
+        self.assertRaises(LoadFailedError, run, CLOSED, prompt, 0.0005, intervals)
+        self.assertEqual(len(intervals), 2)
+        self.assertApproximates(intervals[1].seconds, 0.5, 0.01)
+        self.assertGreater(intervals[1].answered, 400)

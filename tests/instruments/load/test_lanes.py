@@ -93,12 +93,12 @@ class StreamLaneTests(SynchronousTestCase):
         self.assertEqual(load.answers, [(0.0, 0.0), (1.0, 0.0), (2.0, 9.0), (3.0, 9.0)])
 
     def test_it_knows_what_waits(self) -> None:
-        """When each message was due that has no answer."""
+        """When each message was due that has no answer, and when it was sent, if it was."""
         _, lane, transport = stream()
         for _ in range(3):
             lane.offer()
         lane.dataReceived(transport.value()[:10])
-        self.assertEqual(lane.waiting_since(), [1.0, 2.0])
+        self.assertEqual(lane.unanswered(), [(1.0, 0.0), (2.0, 0.0)])
 
 
 class Asking:

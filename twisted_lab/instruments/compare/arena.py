@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.utils import getProcessOutputAndValue
 
 from twisted_lab.instruments.compare.comparison import Sample
@@ -19,7 +20,7 @@ from twisted_lab.instruments.compare.contestants import Contestant
 from twisted_lab.instruments.compare.server_process import ServerFailedError, ServerProcess
 from twisted_lab.instruments.compare.usage import Usage, processes_of
 from twisted_lab.instruments.load import cores
-from twisted_lab.instruments.load.crew import Crew, WorkerFailedError
+from twisted_lab.instruments.load.crew import HEAD_START, Crew, WorkerFailedError
 from twisted_lab.instruments.load.measurement import Measurement
 from twisted_lab.instruments.load.plan import Plan
 
@@ -41,16 +42,17 @@ class Arena:
         """Run a round of a contestant."""
         sample = Sample(contestant.name, connections, number)
         server = ServerProcess(self._reactor, contestant.command, self._cores)
-        looks: list[tuple[float, Usage]] = []
+        looks: list[Usage] = []
 
         def look() -> None:
-            looks.append((time.monotonic(), Usage.of(server.pid)))
+            looks.append(Usage.of(server.pid))
 
         try:
             await server.start()
             look()
             crew = self._crew(contestant, connections, server)
-            crew.began = crew.ending = look
+            # Not while it is measured: to look at hundreds of processes takes a third of a second.
+            crew.ready = crew.over = look
             measurement = await crew.run()
         except (ServerFailedError, WorkerFailedError) as error:
             return replace(sample, failure=str(error))
@@ -58,9 +60,12 @@ class Arena:
             await server.stop()
         if measurement.failure is not None:
             return replace(sample, failure=measurement.failure)
-        numbers = _numbers(measurement, looks, connections)
         return replace(
-            sample, numbers=numbers, bottleneck=measurement.bottleneck or "", unanswered=measurement.unanswered
+            sample,
+            numbers=_numbers(measurement, looks, connections),
+            bottleneck=measurement.bottleneck or "",
+            unanswered=measurement.unanswered,
+            starved=measurement.starved,
         )
 
     async def count_syscalls(self, contestant: Contestant, connections: int) -> float | None:
@@ -70,6 +75,10 @@ class Arena:
             return None
         server = ServerProcess(self._reactor, contestant.command, self._cores)
         counted: list[Any] = []
+        calls: list[Any] = []
+
+        def count_soon() -> None:
+            calls.append(self._reactor.callLater(HEAD_START + self._plan.warmup, count))
 
         def count() -> None:
             pids = ",".join(map(str, processes_of(server.pid)))
@@ -79,12 +88,15 @@ class Arena:
         try:
             await server.start()
             crew = self._crew(contestant, connections, server, duration=2 * COUNTING)
-            crew.began = count
+            crew.ready = count_soon
             measurement = await crew.run()
-            _, said, _ = await counted[0]
-        except (ServerFailedError, WorkerFailedError, IndexError):
+            _, said, _ = await counted[0].addTimeout(10 * COUNTING, self._reactor)
+        except (ServerFailedError, WorkerFailedError, IndexError, DeferredTimeoutError):
             return None
         finally:
+            for call in calls:
+                if call.active():
+                    call.cancel()
             await server.stop()
         first = said.decode(errors="replace").splitlines()[:1]
         number = first[0].partition(",")[0] if first else ""
@@ -106,21 +118,15 @@ class Arena:
         return crew
 
 
-def _numbers(measurement: Measurement, looks: Sequence[tuple[float, Usage]], connections: int) -> dict[str, float]:
+def _numbers(measurement: Measurement, looks: Sequence[Usage], connections: int) -> dict[str, float]:
     which = "service" if measurement.plan.rate is None else "latency"
-    numbers = {
-        "rate": measurement.rate,
-        "p50": measurement.percentile(which, 50),
-        "p99": measurement.percentile(which, 99),
-        "p99.9": measurement.percentile(which, 99.9),
-    }
-    if len(looks) < 3:
-        return numbers
-    (_, idle), (began, before), (ended, after) = looks
-    messages = measurement.rate * (ended - began)
-    if messages:
-        numbers["cpu"] = (after.cpu - before.cpu) / messages
-        numbers["switches"] = (after.switches - before.switches) / messages
+    numbers = {"rate": measurement.rate}
+    if not measurement.starved:  # else these would be those of the clients that were served
+        numbers |= {f"p{percent:g}": measurement.percentile(which, percent) for percent in (50.0, 99.0, 99.9)}
+    idle, before, after = looks
+    if measurement.answers:
+        numbers["cpu"] = (after.cpu - before.cpu) / measurement.answers
+        numbers["switches"] = (after.switches - before.switches) / measurement.answers
     numbers["memory"] = after.memory
     numbers["memory_per_connection"] = (after.memory - idle.memory) / connections
     numbers["threads"] = after.threads

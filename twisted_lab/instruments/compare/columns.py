@@ -41,8 +41,10 @@ def verdict(row: Row) -> str:
     """Give how a contestant stands to the first one: a ratio and its interval, or that no difference is shown."""
     if row.ratio is None:
         return ""
-    middle, low, high = row.ratio
-    text = f"{middle:.2f} ({low:.2f} … {high:.2f})"
+    middle, between = row.ratio
+    if between is None:
+        return f"{middle:.2f}, too few rounds to tell"
+    text = f"{middle:.2f} ({between[0]:.2f} … {between[1]:.2f})"
     return text if row.differs else f"no difference shown, {text}"
 
 
@@ -55,7 +57,8 @@ def _speed_cells(row: Row) -> list[str]:
     cells = []
     for quantity in SPEED:
         least = "≥ " if quantity == "rate" and row.limited else ""
-        cells.append(least + show(quantity, row.medians.get(quantity)))
+        starving = row.starved and quantity == "p50"
+        cells.append("unserved" if starving else least + show(quantity, row.medians.get(quantity)))
         if quantity in SURE:
             between = row.intervals.get(quantity)
             cells.append("" if between is None else " … ".join(show(quantity, end) for end in between))

@@ -7,20 +7,21 @@ from typing import Any
 
 from twisted_lab.instruments.compare import bootstrap
 
-#: What is measured of each run: name, unit, and whether more of it is better.
-QUANTITIES = {
-    "rate": ("messages/s", True),
-    "p50": ("s", False),
-    "p99": ("s", False),
-    "p99.9": ("s", False),
-    "cpu": ("s a message", False),
-    "memory": ("B", False),
-    "memory_per_connection": ("B", False),
-    "threads": ("", False),
-    "processes": ("", False),
-    "switches": ("a message", False),
-    "syscalls": ("a message", False),
-}
+#: What is measured of each run: rates a second, times in seconds, memory in bytes; `cpu`, `switches` and `syscalls` of
+#: one message.
+QUANTITIES = (
+    "rate",
+    "p50",
+    "p99",
+    "p99.9",
+    "cpu",
+    "memory",
+    "memory_per_connection",
+    "threads",
+    "processes",
+    "switches",
+    "syscalls",
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Sample:
     One run: of which contestant, at how many connections, in which round, and its numbers, by `QUANTITIES`.
 
     `bottleneck` says why the load itself may have been what was measured, `unanswered` how many messages had no answer
-    in the end, `failure` why there are no numbers.
+    in the end, `starved` how many connections had none at all, and `failure` why there are no numbers.
     """
 
     contestant: str
@@ -38,6 +39,7 @@ class Sample:
     numbers: dict[str, float] = field(default_factory=dict)
     bottleneck: str = ""
     unanswered: int = 0
+    starved: int = 0
     failure: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -48,10 +50,12 @@ class Sample:
 @dataclass(frozen=True)
 class Row:
     """
-    What all rounds say of a contestant at a number of connections: medians, and the bootstrap's intervals of them.
+    What all rounds say of a contestant at a number of connections: medians, and where there were rounds enough, the
+    bootstrap's intervals of them.
 
     `ratio` is that of its rate, or where all were offered the same rate of its p99, to the first contestant's, round by
-    round; None for the first one, and where it has no numbers. `limited`: the load was the bottleneck in some.
+    round, with its interval; None for the first one, and where it has no numbers. `limited`: the load was the
+    bottleneck in some rounds; `starved`: connections that had no answer at all, at most.
     """
 
     contestant: str
@@ -59,14 +63,17 @@ class Row:
     rounds: int
     medians: dict[str, float]
     intervals: dict[str, tuple[float, float]]
-    ratio: tuple[float, float, float] | None
+    ratio: tuple[float, tuple[float, float] | None] | None
     limited: bool
+    starved: int
     notes: list[str]
 
     @property
-    def differs(self) -> bool:
-        """Whether a difference to the first one is shown."""
-        return self.ratio is not None and bootstrap.shows_difference(self.ratio[1:])
+    def differs(self) -> bool | None:
+        """Whether a difference to the first one is shown; None if there were too few rounds to tell."""
+        if self.ratio is None or self.ratio[1] is None:
+            return None
+        return bootstrap.shows_difference(self.ratio[1])
 
 
 class Comparison:
@@ -86,11 +93,8 @@ class Comparison:
     @property
     def failures(self) -> list[str]:
         """A sentence for each run that failed."""
-        return [
-            f"{sample.contestant}, {sample.connections} connections: {sample.failure}"
-            for sample in self.samples
-            if sample.failure
-        ]
+        failed = (sample for sample in self.samples if sample.failure)
+        return [f"{sample.contestant}, {counted(sample.connections)}: {sample.failure}" for sample in failed]
 
     def rows(self, connections: int) -> list[Row]:
         """Give the rows of all contestants at a number of connections, in their order."""
@@ -120,16 +124,18 @@ class Comparison:
             values = [*self.series(contestant, connections, quantity).values()]
             if values:
                 medians[quantity] = median(values)
-                intervals[quantity] = bootstrap.interval(values, self.seed)
+                if len(values) >= bootstrap.FEWEST:
+                    intervals[quantity] = bootstrap.interval(values, self.seed)
         samples = [
             sample for sample in self.samples if (sample.contestant, sample.connections) == (contestant, connections)
         ]
         ratio = self._ratio(contestant, connections)
-        return Row(
-            contestant, connections, len(samples), medians, intervals, ratio, _limited(samples) > 0, _notes(samples)
-        )
+        starved = max((sample.starved for sample in samples), default=0)
+        limited = _limited(samples) > 0
+        notes = _notes(samples)
+        return Row(contestant, connections, len(samples), medians, intervals, ratio, limited, starved, notes)
 
-    def _ratio(self, contestant: str, connections: int) -> tuple[float, float, float] | None:
+    def _ratio(self, contestant: str, connections: int) -> tuple[float, tuple[float, float] | None] | None:
         first = self.contestants[0]
         mine = self.series(contestant, connections, self.judged)
         theirs = self.series(first, connections, self.judged)
@@ -138,7 +144,13 @@ class Comparison:
             return None
         values, reference = [mine[number] for number in shared], [theirs[number] for number in shared]
         middle = median(value / other for value, other in zip(values, reference, strict=True))
-        return (middle, *bootstrap.paired_ratio(values, reference, self.seed))
+        enough = len(shared) >= bootstrap.FEWEST
+        return middle, bootstrap.paired_ratio(values, reference, self.seed) if enough else None
+
+
+def counted(connections: int) -> str:
+    """Give ``1 connection``, ``32 connections``."""
+    return f"{connections:,} connection{'s' if connections > 1 else ''}"
 
 
 def _limited(samples: Sequence[Sample]) -> int:
@@ -149,8 +161,10 @@ def _notes(samples: Sequence[Sample]) -> list[str]:
     notes = []
     if limited := _limited(samples):
         notes.append(f"the load was the bottleneck in {limited} of {len(samples)} runs: the server may do better")
-    waiting = max((sample.unanswered for sample in samples), default=0)
-    if waiting:
-        notes.append(f"up to {waiting:,} messages had no answer in the end")
+    starved = max((sample.starved for sample in samples), default=0)
+    if starved:
+        notes.append(f"up to {starved:,} of {counted(samples[0].connections)} had no answer at all")
+    elif waiting := max((sample.unanswered for sample in samples), default=0):
+        notes.append(f"up to {waiting:,} messages had no answer in the end; they count with the time they waited")
     notes += sorted({sample.failure for sample in samples if sample.failure})
     return notes

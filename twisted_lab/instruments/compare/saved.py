@@ -8,7 +8,7 @@ from typing import Any
 from twisted_lab.instruments import html_report as html
 from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.compare.columns import cost, notes, speed
-from twisted_lab.instruments.compare.comparison import Comparison
+from twisted_lab.instruments.compare.comparison import Comparison, counted
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
@@ -60,7 +60,7 @@ def _report(
     parts = [html.paragraph(describe(comparison, plan))]
     for count in comparison.connections:
         parts += [
-            html.heading(f"{count:,} connection{'s' if count > 1 else ''}"),
+            html.heading(counted(count)),
             html.table(speed(comparison, count)),
             html.table(cost(comparison, count)),
             html.listing(notes(comparison.rows(count))),
@@ -75,8 +75,9 @@ def describe(comparison: Comparison, plan: Plan) -> str:
     rounds = 1 + max((sample.round for sample in comparison.samples), default=0)
     pace = "closed loop" if plan.rate is None else f"{plan.rate:,.6g} messages/s offered"
     times = "service times" if plan.rate is None else "latencies from when a message was due"
+    processes = f"{plan.workers} process{'es' if plan.workers > 1 else ''} on the {plan.reactor} reactor"
     return (
-        f"{plan.size:,} B a message, {pace}, {plan.duration:g} s after {plan.warmup:g} s of warm-up, {rounds} rounds "
-        f"in turn, the load in {plan.workers} process{'es' if plan.workers > 1 else ''} on the {plan.reactor} reactor, "
-        f"on cores of its own; medians and 95 % intervals by bootstrap; p50, p99 and p99.9 are {times}"
+        f"{plan.size:,} B a message, {pace}, {plan.duration:g} s after {plan.warmup:g} s of warm-up, {rounds} "
+        f"round{'s' if rounds > 1 else ''} in turn, the load in {processes}, on cores of its own; medians and 95 % "
+        f"intervals by bootstrap; p50, p99 and p99.9 are {times}"
     )

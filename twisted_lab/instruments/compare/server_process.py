@@ -46,7 +46,11 @@ class ServerProcess(ProcessProtocol):
         # If we are killed, it is ended, where there is util-linux.
         bound = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
         words = [*bound, *self._command]
-        self._reactor.spawnProcess(self, words[0], words, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        try:
+            self._reactor.spawnProcess(self, words[0], words, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        except OSError as error:
+            self._ended.callback(None)
+            raise ServerFailedError(f"{' '.join(self._command)} can't be started: {error.strerror}") from error
         self.pid = self.transport.pid
         confine(self.pid, self._cores)
         try:
@@ -88,12 +92,11 @@ class ServerProcess(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Tell who waits."""
         if not self._listens.called:
-            said = self._said.decode(errors="replace").strip()
-            self._listens.errback(ServerFailedError(f"{' '.join(self._command)} ended: {said or reason.value}"))
+            last = self._said.decode(errors="replace").strip().rpartition("\n")[2]
+            self._listens.errback(ServerFailedError(f"{' '.join(self._command)} ended: {last or reason.value}"))
         self._ended.callback(None)
 
     def _signal(self, name: str) -> None:
-        try:
-            self.transport.signalProcess(name)
-        except ProcessExitedAlready:
-            return
+        with suppress(ProcessExitedAlready):
+            if self.pid:
+                self.transport.signalProcess(name)

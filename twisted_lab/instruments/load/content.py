@@ -2,8 +2,12 @@
 
 from random import Random
 
-#: Bytes after which the messages repeat; at least one message.
+#: Bytes after which the messages repeat, about.
 PERIOD = 65536
+#: Messages up to this size are kept ready; of larger ones there would be few in a period.
+SMALL = 4096
+#: A period for these that no size divides, so that each message begins elsewhere in it.
+PRIMES = (65537, 65539)
 
 
 class Content:
@@ -14,20 +18,25 @@ class Content:
     """
 
     def __init__(self, size: int, seed: int, message: bytes | None = None, without: bytes = b"") -> None:
-        if message is None:
-            alphabet = bytes(byte for byte in range(256) if byte not in without)
-            drawn = Random(seed).choices(alphabet, k=-(-PERIOD // size) * size)  # noqa: S311  # for tests, not secrets
-            period = bytes(drawn)
-        else:
+        if message is not None:
             period = message * -(-PERIOD // len(message))
+        else:
+            length = -(-PERIOD // size) * size if size <= SMALL else next(each for each in PRIMES if size % each)
+            alphabet = bytes(byte for byte in range(256) if byte not in without)
+            period = bytes(Random(seed).choices(alphabet, k=length))  # noqa: S311  # for tests, not secrets
         self.size = size
-        self.messages = [period[start : start + size] for start in range(0, len(period), size)]
         self._period = len(period)
         self._twice = period * 2
+        self._messages: list[bytes] = []
+        if len(period) % size == 0:
+            self._messages = [period[start : start + size] for start in range(0, len(period), size)]
 
     def message(self, number: int) -> bytes:
         """Give a message by its number."""
-        return self.messages[number % len(self.messages)]
+        if self._messages:
+            return self._messages[number % len(self._messages)]
+        start = number * self.size % self._period
+        return (self._twice * (self.size // self._period + 1))[start : start + self.size]
 
     def stands_at(self, position: int, data: bytes) -> bool:
         """Tell whether all the messages in a row have `data` at that position."""

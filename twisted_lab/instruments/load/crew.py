@@ -3,12 +3,12 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
-from twisted.internet.error import ProcessDone, ProcessTerminated
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -38,14 +38,12 @@ class Crew:
     """
     The processes of a load.
 
-    `words` is the command of a worker, which reads its plan from its first line of standard input and the time to
-    begin from its second, and writes lines of JSON: ``ready``, an ``interval`` each second, ``failed``. `show` is
-    called with each interval, of all workers together; `began` when what is measured begins, and `ending` shortly
-    before its end, while all connections are there. `cores`: those that the workers are to run on; none: any.
+    `words` is the command of a worker. It reads its plan from its first line of standard input, the time to begin from
+    its second, and from its third that it may close its connections; it writes lines of JSON: ``ready``, an
+    ``interval`` each second, ``over`` or ``failed``. `show` is called with each interval, of all workers together;
+    `ready` when all connections are there and nothing is sent yet, and `over` when all is answered and they are still
+    there. `cores`: those that the workers are to run on; none: any.
     """
-
-    #: Seconds.
-    SHORTLY = 0.1
 
     def __init__(
         self,
@@ -56,8 +54,8 @@ class Crew:
         show: Callable[[Interval], object] = lambda _: None,
     ) -> None:
         self.cores: Sequence[int] = ()
-        self.began: Callable[[], object] | None = None
-        self.ending: Callable[[], object] | None = None
+        self.ready: Callable[[], object] = lambda: None
+        self.over: Callable[[], object] = lambda: None
         self._reactor = reactor
         self._words = words
         self._plan = plan
@@ -74,34 +72,25 @@ class Crew:
         Raises `WorkerFailedError` if it couldn't begin; all processes are gone when this ends, however that is.
         """
         plan = self._plan
-        calls: list[IDelayedCall] = []
-        for number in range(plan.workers):
-            worker = _Worker(self)
-            words = [*self._words]
-            self._reactor.spawnProcess(worker, words[0], words, env=None)
-            confine(worker.transport.pid, self.cores)
-            worker.tell({"plan": plan.as_json(), "worker": number})
-            self._workers.append(worker)
+        answers: list[int] | None = None
         try:
+            for number in range(plan.workers):
+                self._start(number)
             connecting = plan.timeout + (plan.connections / plan.connect_rate if plan.connect_rate else 0)
             await self._all([worker.ready for worker in self._workers], connecting + GRACE)
-            start = self._now() + HEAD_START
-            for worker in self._workers:
-                worker.tell({"start": start})
-            begins = HEAD_START + plan.warmup
-            for at, call in ((begins, self.began), (begins + plan.duration - self.SHORTLY, self.ending)):
-                if call is not None:
-                    calls.append(self._reactor.callLater(at, call))
+            self.ready()
+            self._tell({"start": self._now() + HEAD_START})
             takes = plan.warmup + plan.duration + plan.timeout
-            await self._all([worker.ended for worker in self._workers], takes + GRACE)
+            answers = await self._all([worker.over for worker in self._workers], takes + GRACE)
+            if self._failure is None:
+                self.over()
+                self._tell({"close": True})
+                await self._all([worker.ended for worker in self._workers], GRACE)
         finally:
-            for delayed in calls:
-                if delayed.active():
-                    delayed.cancel()
             for worker in self._workers:
                 worker.kill()
             await wait_for_all([worker.gone for worker in self._workers])
-        return Measurement(plan, self._intervals, self._failure)
+        return Measurement(plan, self._intervals, self._failure, sum(answers) if self._failure is None else None)
 
     def took(self, interval: Interval, worker: "_Worker") -> None:
         """Take a worker's interval; hand it on when it is there from all."""
@@ -118,22 +107,38 @@ class Crew:
         for worker in self._workers:
             worker.kill()
 
-    async def _all(self, waiting: "list[Deferred[None]]", seconds: float) -> None:
+    def _start(self, number: int) -> None:
+        worker = _Worker(self)
+        words = [*self._words]
         try:
-            await ensureDeferred(wait_for_all(waiting)).addTimeout(seconds, self._reactor)
+            self._reactor.spawnProcess(worker, words[0], words, env=None)
+        except OSError as error:
+            raise WorkerFailedError(os.EX_OSERR, f"a process of the load can't be started: {error.strerror}") from error
+        self._workers.append(worker)
+        confine(worker.transport.pid, self.cores)
+        worker.tell({"plan": self._plan.as_json(), "worker": number})
+
+    def _tell(self, what: dict[str, Any]) -> None:
+        for worker in self._workers:
+            worker.tell(what)
+
+    async def _all(self, waiting: "Sequence[Deferred[int]]", seconds: float) -> list[int]:
+        try:
+            return await ensureDeferred(wait_for_all(waiting)).addTimeout(seconds, self._reactor)
         except DeferredTimeoutError:
             raise WorkerFailedError(os.EX_SOFTWARE, f"a process of the load said nothing for {seconds:g} s") from None
 
 
 class _Worker(ProcessProtocol):
-    """A process of the load; `ready`, `ended` fire when it is, or fail with why not; `gone` always fires."""
+    """A process of the load; `ready`, `over`, `ended` fire when it is, or fail with why not; `gone` always fires."""
 
     transport: Any
 
     def __init__(self, crew: Crew) -> None:
         self.intervals: list[Interval] = []
-        self.ready: Deferred[None] = Deferred()
-        self.ended: Deferred[None] = Deferred()
+        self.ready: Deferred[int] = Deferred()
+        self.over: Deferred[int] = Deferred()
+        self.ended: Deferred[int] = Deferred()
         self.gone: Deferred[None] = Deferred()
         self._crew = crew
         self._complaint = b""
@@ -147,7 +152,7 @@ class _Worker(ProcessProtocol):
     def kill(self) -> None:
         """End it, if it runs."""
         self._killed = True
-        if not self.gone.called:
+        with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
 
     def outReceived(self, data: bytes) -> None:
@@ -169,14 +174,16 @@ class _Worker(ProcessProtocol):
             sentence = said or f"a process of the load ended: {reason.getErrorMessage()}"
             failure = Failure(WorkerFailedError(status or os.EX_SOFTWARE, sentence))
         self.gone.callback(None)
-        for waiting in (self.ready, self.ended):
+        for waiting in (self.ready, self.over, self.ended):
             if not waiting.called:
-                waiting.callback(None) if failure is None else waiting.errback(failure)
+                waiting.callback(0) if failure is None else waiting.errback(failure)
 
     def _take(self, line: bytes) -> None:
         said = json.loads(line)
         if "ready" in said:
-            self.ready.callback(None)
+            self.ready.callback(0)
+        elif "over" in said:
+            self.over.callback(said["over"])
         elif "interval" in said:
             self._crew.took(Interval(**said["interval"]), self)
         elif "failed" in said:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import signature
 from typing import Any, cast
 
@@ -32,7 +31,13 @@ class Driver:
         """Give the factory of one connection's protocol."""
         if self.exchange is None or self.client is None:
             return factory_of(lambda: StreamLane(load, number, window, prefix))
-        return self.client()
+        try:
+            factory = self.client()
+        except (Exception, SystemExit) as error:
+            raise LookupError(f"{self.name} makes no factory: {type(error).__name__}: {error}") from error
+        if not hasattr(factory, "buildProtocol"):
+            raise LookupError(f"{self.name} makes no factory of protocols, but {type(factory).__name__}")
+        return factory
 
     def lane(self, protocol: Any, load: Load, number: int, window: int) -> Lane:
         """Give the lane that a connected protocol is, or that drives it."""
@@ -48,11 +53,7 @@ def find(name: str) -> Driver:
     That is a `Specimen`, or makes a client factory when it is called without arguments: its protocol has a method
     ``request(message: bytes)`` that gives a Deferred or coroutine of the reply, which is to be the message again.
     """
-    module, colon, attribute = name.partition(":")
-    try:
-        found = getattr(import_module(module), attribute) if colon else specimen.find(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise LookupError(f"there is no specimen {name!r}: {error}") from error
+    found = specimen.load_attribute(name) if ":" in name else specimen.find(name)
     if isinstance(found, specimen.Specimen):
         if found.exchange is None and found.codec is not None:
             raise LookupError(f"{name} has no `exchange`: nobody knows how its client sends a message")
@@ -61,7 +62,7 @@ def find(name: str) -> Driver:
         signature(found).bind()
     except (TypeError, ValueError) as error:
         raise LookupError(f"{name} can't be called without arguments, to make a factory: {error}") from error
-    return Driver(attribute, 0, found, lambda protocol, message: protocol.request(message))
+    return Driver(name, 0, found, lambda protocol, message: protocol.request(message))
 
 
 def factory_of(make: Callable[[], Protocol]) -> Any:

@@ -11,6 +11,8 @@ as well: how late messages were sent (`lateness`), and how late the reactor call
 import gc
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -29,6 +31,14 @@ LOOK = 0.01
 REST = 5e-5
 #: Seconds that an interval has, after which what was measured is handed on.
 INTERVAL = 1.0
+
+
+def processor_wanted() -> float:
+    """Give the seconds that this process was on a processor, and those that it waited for one, where that is told."""
+    waited = 0.0
+    with suppress(OSError, IndexError, ValueError), Path("/proc/self/schedstat").open() as file:
+        waited = int(file.read().split()[1]) / 1e9
+    return time.process_time() + waited
 
 
 class LoadFailedError(Exception):
@@ -60,10 +70,15 @@ class Load:
         self._over: Deferred[None] = Deferred()
         self._sent = self._answered = self._next = self._second = 0
         self._sending = False
+        self._since = 0.0  # when the interval began
         self._failure: str | None = None
 
-    async def run(self, lanes: Sequence[Lane], start: float) -> None:
-        """Send from `start` on, until all is sent and answered; `LoadFailedError` if it can't be gone on with."""
+    async def run(self, lanes: Sequence[Lane], start: float) -> int:
+        """
+        Send from `start` on, until all is sent and answered; give how many answers came, those of the warm-up too.
+
+        `LoadFailedError` if it can't be gone on with. The connections stay open until `close`.
+        """
         self._lanes = lanes
         plan = self._plan
         self._measures_from = start + plan.warmup
@@ -75,7 +90,7 @@ class Load:
         for lane in lanes:
             each = 1 / plan.rate if plan.rate else 0.0
             lane.begin(start + lane.number * each, plan.connections * each)
-        self._cpu = time.process_time()
+        self._wanted = processor_wanted()
         self._alarm = make_alarm(self._reactor, self._ring, self.now)
         gc.freeze()  # what is there now stays; there is no need to go through it again
         try:
@@ -84,10 +99,16 @@ class Load:
                 await self._over
         finally:
             self._alarm.stop()
-            for lane in lanes:
-                lane.close()
         if self._failure is not None:
+            if self.now() > self._measures_from:
+                self._hand_on()
             raise LoadFailedError(self._failure)
+        return sum(lane.answered for lane in lanes)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for lane in self._lanes:
+            lane.close()
 
     def answered(self, lane: Lane, due: float, sent: float) -> None:
         """Count a reply, if it is to one of the messages that are measured."""
@@ -117,7 +138,7 @@ class Load:
         if now >= self._measures_from:
             self._delay.record(now - self._expected)
         else:
-            self._cpu = time.process_time()
+            self._wanted, self._since = processor_wanted(), now
         while now >= self._next_report and self._next_report <= self._sends_until:
             self._hand_on()
         if self._sending:
@@ -157,27 +178,30 @@ class Load:
         unanswered = sum(lane.due - lane.answered for lane in self._lanes)
         if unanswered and now < self._gives_up:
             return
-        for lane in self._lanes if unanswered else ():
-            for due in lane.waiting_since():
-                if due >= self._measures_from:
-                    self._latency.record(now - due)
+        for lane in self._lanes:
+            for due, sent in lane.unanswered():
+                self._latency.record(now - due)
+                if sent is not None:
+                    self._service.record(now - sent)
         self._hand_on(unanswered)
         self._over.callback(None)
 
     def _hand_on(self, unanswered: int = 0) -> None:
-        cpu = time.process_time()
+        wanted, now = processor_wanted(), self.now()
         interval = Interval(
             second=self._second,
+            seconds=now - self._since,
             sent=self._sent,
             answered=self._answered,
             unanswered=unanswered,
-            cpu=cpu - self._cpu,
+            starved=sum(not lane.answered for lane in self._lanes) if unanswered else 0,
+            wanted=wanted - self._wanted,
             latency=self._latency.flush(),
             service=self._service.flush(),
             lateness=self._lateness.flush(),
             loop_delay=self._delay.flush(),
         )
-        self._cpu = cpu
+        self._wanted, self._since = wanted, now
         self._sent = self._answered = 0
         self._second += 1
         self._next_report += INTERVAL

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from twisted_lab.instruments.load.histogram import merge
 
+SUMS = ("sent", "answered", "unanswered", "starved", "wanted")
 HISTOGRAMS = ("latency", "service", "lateness", "loop_delay")
 
 
@@ -14,16 +15,19 @@ class Interval:
     """
     One second of a load, from the end of the warm-up on; the last one is what came after all was sent.
 
-    `sent`, `answered`, `unanswered`: messages; `cpu`: seconds of processor time; the histograms of microseconds are in
-    HdrHistogram's own encoding. `latency` is from when a message was due, `service` from when it was sent, `lateness`
-    from when it was due until it was sent, and `loop_delay` how late the reactor called.
+    `seconds`: how long it was; `sent`, `answered`, `unanswered`: messages; `starved`: connections that had no answer at
+    all, in the end; `wanted`: seconds of processor time that the load used, or waited for. The histograms of
+    microseconds are in HdrHistogram's own encoding: `latency` is from when a message was due, `service` from when it
+    was sent, `lateness` from when it was due until it was sent, and `loop_delay` how late the reactor called.
     """
 
     second: int
+    seconds: float
     sent: int
     answered: int
     unanswered: int
-    cpu: float
+    starved: int
+    wanted: float
     latency: str
     service: str
     lateness: str
@@ -35,9 +39,9 @@ class Interval:
         first = parts[0]
         if len(parts) == 1:
             return first
-        sums = {name: sum(getattr(part, name) for part in parts) for name in ("sent", "answered", "unanswered", "cpu")}
+        sums = {name: sum(getattr(part, name) for part in parts) for name in SUMS}
         merged = {name: merge(getattr(part, name) for part in parts).encode().decode() for name in HISTOGRAMS}
-        return cls(second=first.second, **sums, **merged)
+        return cls(second=first.second, seconds=max(part.seconds for part in parts), **sums, **merged)
 
     def as_json(self) -> dict[str, Any]:
         """Give it for JSON; `Interval(**…)` is the way back."""

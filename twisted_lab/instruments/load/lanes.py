@@ -6,8 +6,9 @@ as a number: it is sent as soon as there is room, and counted from when it was d
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from inspect import isawaitable
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -59,9 +60,12 @@ class Lane:
         self._send_next()
         return True
 
-    def waiting_since(self) -> list[float]:
-        """Give when each message was due that has no answer yet; replies are taken to have come in order."""
-        return [self.begins + number * self.period for number in range(self.answered, self.due)]
+    def unanswered(self) -> list[tuple[float, float | None]]:
+        """Give when each message was due that has no answer yet, and when it was sent, None if it wasn't."""
+        waiting: list[tuple[float, float | None]] = [
+            (self.begins + n * self.period, None) for n in range(self.sent, self.due)
+        ]
+        return [*self._on_their_way(), *waiting]
 
     def close(self) -> None:
         """End the connection; it isn't a failure."""
@@ -80,6 +84,9 @@ class Lane:
             self._send_next()
 
     def _send(self, message: bytes, due: float, now: float) -> None:
+        raise NotImplementedError
+
+    def _on_their_way(self) -> Iterable[tuple[float, float]]:
         raise NotImplementedError
 
 
@@ -134,6 +141,9 @@ class StreamLane(Lane, TwistedProtocol):
         self._times.append((due, now))
         self.transport.write(message)
 
+    def _on_their_way(self) -> Iterable[tuple[float, float]]:
+        return self._times
+
     def _without_prefixes(self, data: bytes) -> bytes:
         """Take the prefixes out; one that isn't whole yet waits for its rest. No content has a prefix's first byte."""
         data = (self._rest + data).replace(self._prefix, b"")
@@ -155,6 +165,7 @@ class RequestLane(Lane):
         self._protocol = protocol
         self._exchange = exchange
         self._closing = False
+        self._times: dict[int, tuple[float, float]] = {}
 
     def close(self) -> None:
         """End the connection."""
@@ -167,12 +178,19 @@ class RequestLane(Lane):
         except Exception:  # noqa: BLE001  # it is the user's code
             self._fail(Failure())
             return
+        if not isawaitable(waiting):
+            self.load.failed(self, f"`request` gives {type(waiting).__name__}, neither a Deferred nor a coroutine")
+            return
         reply = waiting if isinstance(waiting, Deferred) else ensureDeferred(waiting)  # type: ignore[arg-type]
-        reply.addCallbacks(partial(self._compare, message, due, now), self._fail).addErrback(self._fail)
+        self._times[self.sent] = due, now
+        reply.addCallbacks(partial(self._compare, message, self.sent), self._fail).addErrback(self._fail)
 
-    def _compare(self, message: bytes, due: float, now: float, reply: bytes) -> None:
+    def _on_their_way(self) -> Iterable[tuple[float, float]]:
+        return self._times.values()
+
+    def _compare(self, message: bytes, number: int, reply: bytes) -> None:
         if reply == message:
-            self._take_answer(due, now)
+            self._take_answer(*self._times.pop(number))
         else:
             self.load.failed(self, f"a wrong reply came back, reply {self.answered + 1:,}")
 

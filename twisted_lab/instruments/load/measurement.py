@@ -11,23 +11,29 @@ from twisted_lab.instruments.load.plan import Plan
 PASS, FAIL, UNKNOWN = 0, 1, 2
 #: Seconds that the load itself may be late, at the 99th percentile, whatever the server does.
 TOLERATED = 0.001
-#: And as a share of the latency that it measures, where that is more.
+#: And as a share of what the server takes for a message, where that is more.
 SHARE = 0.1
-#: Share of a core from which on the closed loop is taken to be its own bottleneck.
+#: Share of a core, used or waited for, from which on the load is taken to be the bottleneck, if it is behind as well.
 SATURATED = 0.9
+#: Share of the offered rate that must be answered for the load not to be behind.
+KEPT_UP = 0.99
 
 
 class Measurement:
     """
     A load's intervals as one measurement.
 
-    Times are in seconds, rates in messages a second.
+    Times are in seconds, rates in messages a second. `answers`: those of the warm-up too; None if the load was broken
+    off.
     """
 
-    def __init__(self, plan: Plan, intervals: Sequence[Interval], failure: str | None = None) -> None:
+    def __init__(
+        self, plan: Plan, intervals: Sequence[Interval], failure: str | None = None, answers: int | None = None
+    ) -> None:
         self.plan = plan
         self.intervals = intervals
         self.failure = failure
+        self.answers = answers
 
     @property
     def sent(self) -> int:
@@ -40,16 +46,25 @@ class Measurement:
         return sum(interval.unanswered for interval in self.intervals)
 
     @property
+    def starved(self) -> int:
+        """Connections that had no answer at all."""
+        return self.intervals[-1].starved if self.intervals else 0
+
+    @property
+    def seconds(self) -> float:
+        """How long messages were sent and counted: the plan's duration, or less if the load was broken off."""
+        return min(self.plan.duration, sum(interval.seconds for interval in self.intervals))
+
+    @property
     def rate(self) -> float:
         """Answers a second while messages were being sent."""
-        return sum(interval.answered for interval in self.intervals) / self.plan.duration
+        return sum(interval.answered for interval in self.intervals) / self.seconds if self.seconds else 0.0
 
     @property
     def busy(self) -> float:
-        """The share of a core that each of the load's processes used, while messages were being sent."""
-        during = self.intervals[: max(1, round(self.plan.duration))]
-        spent = sum(interval.cpu for interval in during)
-        return spent / min(self.plan.duration, max(1, len(during))) / self.plan.workers if during else 0.0
+        """The share of a core that each of the load's processes used, or waited for."""
+        seconds = sum(interval.seconds for interval in self.intervals)
+        return sum(interval.wanted for interval in self.intervals) / seconds / self.plan.workers if seconds else 0.0
 
     @cached_property
     def histograms(self) -> dict[str, Any]:
@@ -63,11 +78,14 @@ class Measurement:
     @property
     def bottleneck(self) -> str | None:
         """Why the load itself, not the server, may have been what was measured; None if it wasn't."""
+        saturated = f"the load used, or waited for, {self.busy:.0%} of a core in each of its processes"
         if self.plan.rate is None:
             # A late reactor is late with the next message as well, so it isn't held against the server.
-            share = f"the load used {self.busy:.0%} of a core for each of its processes"
-            return share if self.busy >= SATURATED else None
-        tolerated = max(TOLERATED, SHARE * self.percentile("latency", 99))
+            return saturated if self.busy >= SATURATED else None
+        if self.busy >= SATURATED and self.rate < KEPT_UP * self.plan.rate:
+            return f"{saturated}, and fell behind"
+        # Not of the latency, for what the load itself is behind is in it.
+        tolerated = max(TOLERATED, SHARE * self.percentile("service", 99))
         for name, what in (("lateness", "sent its messages late"), ("loop_delay", "looked at its sockets late")):
             late = self.percentile(name, 99)
             if late > tolerated:
@@ -81,6 +99,8 @@ class Measurement:
             return FAIL, self.failure
         if self.bottleneck is not None:
             return UNKNOWN, f"{self.bottleneck}: this says little of the server"
+        if not self.sent and not self.unanswered:
+            return UNKNOWN, "no message was due after the warm-up"
         if self.unanswered:
             waited = f"{self.plan.timeout:g} s after the last was due"
             return FAIL, f"{self.unanswered:,} messages had no answer {waited}; they count with the time they waited"
@@ -96,6 +116,7 @@ class Measurement:
             "rate": self.rate,
             "sent": self.sent,
             "unanswered": self.unanswered,
+            "starved": self.starved,
             "busy": self.busy,
             "seconds": {name: summary(histogram) for name, histogram in self.histograms.items()},
         }

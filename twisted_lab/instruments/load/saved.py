@@ -13,7 +13,7 @@ from twisted_lab.instruments import html_report as html
 from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.load.histogram import PERCENTILES, merge, percentile, spectrum
 from twisted_lab.instruments.load.interval import HISTOGRAMS, Interval
-from twisted_lab.instruments.load.measurement import Measurement
+from twisted_lab.instruments.load.measurement import FAIL, Measurement
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.load.table import times, totals
 from twisted_lab.instruments.run_directory import RunDirectory
@@ -21,13 +21,13 @@ from twisted_lab.instruments.run_directory import RunDirectory
 LINES = "intervals.jsonl"
 
 
-def show_interval(interval: Interval) -> dict[str, Any]:
-    """Give an interval for JSON, with the percentiles beside the histograms they are of."""
+def show_interval(interval: Interval, rate: float | None) -> dict[str, Any]:
+    """Give an interval for JSON, with the rate that was offered, and percentiles beside the histograms they are of."""
     seconds = {}
     for name in ("latency", "service"):
         histogram = merge([getattr(interval, name)])
         seconds[name] = {f"p{percent:g}": percentile(histogram, percent) for percent in PERCENTILES[:4]}
-    return {"event": "interval", **interval.as_json(), "seconds": seconds}
+    return {"event": "interval", "rate": rate, **interval.as_json(), "percentiles": seconds}
 
 
 def save(directory: RunDirectory, measurement: Measurement, began: float, words: Sequence[str]) -> None:
@@ -41,11 +41,12 @@ def save(directory: RunDirectory, measurement: Measurement, began: float, words:
         with (directory.path / f"{name}.hlog").open("w") as file:
             log = HistogramLogWriter(file)
             log.output_log_format_version()
-            log.output_base_time(began * 1000)
             log.output_legend()
+            start = began + measurement.plan.warmup
             for interval in measurement.intervals:
-                second = began + measurement.plan.warmup + interval.second
-                log.output_interval_histogram(merge([getattr(interval, name)]), second, second + 1, 1000)
+                end = start + interval.seconds
+                log.output_interval_histogram(merge([getattr(interval, name)]), start, end, 1000)
+                start = end
         (directory.path / f"{name}.hgrm").write_text(spectrum(measurement.histograms[name]))
     (directory.path / "report.html").write_text(_report(measurement, words))
     directory.finish(
@@ -81,11 +82,14 @@ def restore(directory: RunDirectory) -> Measurement:
         raise LookupError(f"{directory.path} is no run of twisted-lab load")
     try:
         lines = (directory.path / LINES).read_text().splitlines()
-        intervals = [_interval(json.loads(line)) for line in lines]
-        return Measurement(Plan(**run["plan"]), intervals)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LookupError(f"{directory.path} can't be read: {error}") from error
+        measurement = Measurement(Plan(**run["plan"]), [_interval(json.loads(line)) for line in lines])
+        measurement.as_json()  # what isn't right shows when it is used
+    except Exception as error:
+        raise LookupError(f"{directory.path} can't be read: {type(error).__name__}: {error}") from error
+    if run.get("exit") == FAIL:
+        measurement.failure = str(run.get("verdict"))
+    return measurement
 
 
 def _interval(line: Mapping[str, Any]) -> Interval:
-    return Interval(**{name: value for name, value in line.items() if name not in {"event", "seconds"}})
+    return Interval(**{name: value for name, value in line.items() if name not in {"event", "rate", "percentiles"}})

@@ -19,13 +19,15 @@ def times(measurement: Measurement) -> list[list[str]]:
     for name, words in ROWS.items():
         if measurement.plan.rate is not None or name not in {"latency", "lateness"}:
             numbers = summary(measurement.histograms[name])
-            rows.append([words, *(show_seconds(numbers.get(column, 0)) for column in COLUMNS)])
+            rows.append([words, *(show_seconds(numbers[column]) if column in numbers else "-" for column in COLUMNS)])
     return rows
 
 
 def totals(measurement: Measurement) -> str:
     """Give a sentence of sums."""
     plan = measurement.plan
-    busy = f"the load used {measurement.busy:.0%} of a core" + (" in each process" if plan.workers > 1 else "")
+    busy = f"the load used, or waited for, {measurement.busy:.0%} of a core" + (
+        " in each process" if plan.workers > 1 else ""
+    )
     volume = f"{measurement.rate * plan.size / 1e6:,.2f} MB/s each way"
     return f"{measurement.sent:,} messages sent, {measurement.rate:,.0f}/s answered, {volume}; {busy}"
