@@ -9,7 +9,8 @@ what it prints, standard error included. Three things make a page readable and s
 - ``...`` stands for anything; on a line of its own, for any lines. What differs from run to run (times, ephemeral
   ports, versions, paths) is made equal before the two are compared: see `VARYING`.
 - In a block with ``:class: measured`` every number is as good as another, with its unit, and each bar, and what a table
-  says of two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen.
+  says of two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen; says a
+  command nothing else, it couldn't measure here, and that is enough.
 - A block with ``:class: server`` holds one command that goes on running, in a terminal of its own, while the blocks
   below it run. It takes the place of the servers before it, unless it has ``--pidfile=`` and so can run beside them.
   What it logs until it is stopped must begin with what is shown.
@@ -71,12 +72,15 @@ VARYING: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"^ +0 +\d+\.\d\d s$", re.MULTILINE), "SECONDS"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\dZ"), "WHEN"),
 ]
+#: What a command says that couldn't measure, for others used the machine.
+LATE = re.compile(r"^twisted-lab: .*\bthe load (sent|looked|used).*\n", re.MULTILINE)
 #: What is as good as another in a block of what was measured.
 FIGURES = [
-    (re.compile(r"^twisted-lab: the load .*\n", re.MULTILINE), ""),
+    (LATE, ""),
     (re.compile(r"^.*: the load was the bottleneck in .*\n", re.MULTILINE), ""),
     (re.compile(r"≥ |no difference shown, | *(no difference shown|differs)$", re.MULTILINE), ""),
     (re.compile(r"\d[\d,.]*( (µs|ms|s|B|KiB|MiB)\b)?"), "N"),
+    (re.compile(r"(?<= )-(?= |$)", re.MULTILINE), "N"),  # what couldn't be counted
     (re.compile(r"#+ *"), "# "),  # a bar
     (re.compile(r" +"), " "),
 ]
@@ -172,7 +176,9 @@ class Page:
                 process.kill()
                 seen = f"(nothing more for {DEADLINE:g} s)\n"
         if command.measured:
-            as_shown = matches([_without_figures(line) for line in command.shown], _without_figures(seen))
+            as_shown = LATE.sub("", seen) == "" != seen or matches(
+                [_without_figures(line) for line in command.shown], _without_figures(seen)
+            )
         else:
             as_shown = matches(command.shown, seen)
         self._compare(command, seen, as_shown)

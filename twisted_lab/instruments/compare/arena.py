@@ -100,7 +100,8 @@ class Arena:
             await server.stop()
         first = said.decode(errors="replace").splitlines()[:1]
         number = first[0].partition(",")[0] if first else ""
-        return int(number) / (measurement.rate * COUNTING) if number.isdecimal() and measurement.rate else None
+        counts = number.isdecimal() and int(number) and measurement.rate  # none at all: perf sees other processes
+        return int(number) / (measurement.rate * COUNTING) if counts else None
 
     def _crew(
         self, contestant: Contestant, connections: int, server: ServerProcess, duration: float | None = None
