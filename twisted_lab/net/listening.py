@@ -80,7 +80,7 @@ class ListeningService(Service):
             endpoint.listen(self.factory).addCallback(self._listens).addErrback(failures.append)
             for failure in failures:
                 self._close_ports()
-                raise ListenError(f"can't listen on {text}: {_show_cause(failure)}") from failure.value
+                raise ListenError(f"can't listen on {text}: {show_cause(failure)}") from failure.value
 
     def _listens(self, port: IListeningPort) -> None:
         self.ports.append(port)
@@ -126,7 +126,8 @@ class ListeningService(Service):
         await self.factory.shutdown(self._grace)
 
 
-def _show_cause(failure: Failure) -> str:
+def show_cause(failure: Failure) -> str:
+    """Give why an endpoint can't be listened on, without the address."""
     error = failure.value
     cause = error.socketError if isinstance(error, CannotListenError) else error
     return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)

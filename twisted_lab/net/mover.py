@@ -7,6 +7,7 @@ something else by then.
 
 import os
 from collections.abc import Awaitable, Callable
+from socket import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -37,7 +38,7 @@ Pace = Callable[[int], Awaitable[object]]
 
 def is_plain(transport: Any) -> bool:
     """Tell whether the bytes of a transport are those of its socket: TCP or UNIX, and nothing in between."""
-    return isinstance(transport, Connection) and not transport.TLS
+    return isinstance(transport, Connection) and not transport.TLS and isinstance(transport.getHandle(), socket)
 
 
 def can_move(transport: Any) -> bool:
