@@ -3,12 +3,14 @@
 import contextlib
 import socket
 import time
+from itertools import cycle
 from threading import Thread
+from typing import Any
 
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.error import ConnectionDone, MessageLengthError
 from twisted.internet.interfaces import ISSLTransport
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
@@ -18,6 +20,7 @@ from zope.interface import directlyProvides
 from tests.net.fakes import FakeTransport
 from tests.net.wires import DEADLINE, WireTestCase, reactor, read_all, send_until_stuck, wait
 from twisted_lab.echo import ECHO_PORT, Echo, EchoClient, EchoClientFactory, EchoDatagrams, EchoFactory
+from twisted_lab.testing import MemoryEndpoint, join_through
 
 DONE = Failure(ConnectionDone())
 
@@ -69,6 +72,75 @@ class EchoTests(SynchronousTestCase):
             protocol, transport = connected(factory)
             self.assertNotIsInstance(protocol, Echo)
             self.assertEqual((transport.value(), transport.write_closed), (words, True))
+
+
+class EchoMemoryTests(SynchronousTestCase):
+    """`Echo` over TCP in memory, by a clock."""
+
+    def setUp(self) -> None:
+        """Have an echo as RFC 862 says."""
+        self.clock = Clock()
+        self.client = Gathering()
+        self.factory = EchoFactory(self.clock, b"", idle_timeout=40)
+
+    def test_cut_anywhere(self) -> None:
+        """However its reads are cut, every byte comes back, and then the end."""
+        data = bytes(range(256)) * 100
+        MemoryEndpoint(self.clock, self.factory, cuts=cycle([1, 100, 7])).connect(
+            Factory.forProtocol(lambda: self.client)
+        )
+        self.client.wire.write(data)
+        self.client.wire.loseWriteConnection()
+        self.clock.advance(0)
+        self.assertEqual((self.client.data, self.client.lost), (data, [ConnectionDone]))
+
+    def test_a_peer_that_reads_late(self) -> None:
+        """It is held back while it doesn't read, and gets all of it when it does; an idle one is closed."""
+        MemoryEndpoint(self.clock, self.factory).connect(Factory.forProtocol(lambda: self.client))
+        wire = self.client.wire
+        wire.pauseProducing()
+        wire.write(bytes(10**6))
+        self.clock.advance(0)
+        (server,) = self.factory._connections
+        self.assertLess(server.bytes_in, 4 * 10**5)
+        wire.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual(len(self.client.data), 10**6)
+        self.clock.pump([10] * 6)
+        self.assertEqual(self.client.lost, [ConnectionDone])
+
+    def test_through_faults(self) -> None:
+        """Late and in slices, it is the same echo."""
+        server = self.factory.buildProtocol(None)
+        assert server is not None
+        faults = ("slicer:average_size=100,size_variation=90:upstream", "latency:latency=50,jitter=50")
+        join_through(self.clock, self.client, server, *faults)
+        self.client.wire.write(bytes(range(256)) * 10)
+        self.client.wire.loseWriteConnection()
+        self.clock.pump([0.01] * 20)
+        self.assertEqual((self.client.data, self.client.lost), (bytes(range(256)) * 10, [ConnectionDone]))
+
+
+class Gathering(Protocol):
+    """A client that keeps what comes back, and why it was lost."""
+
+    wire: Any
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost: list[type[BaseException] | None] = []
+
+    def connectionMade(self) -> None:
+        """Keep the transport as an Any."""
+        self.wire = self.transport
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
+
+    def connectionLost(self, reason: Failure = DONE) -> None:
+        """Note why."""
+        self.lost.append(reason.type)
 
 
 class EchoWireTests(WireTestCase):

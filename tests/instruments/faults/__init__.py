@@ -1,0 +1,1 @@
+"""Tests of faults: in memory, by a clock."""

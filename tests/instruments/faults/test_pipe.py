@@ -1,0 +1,144 @@
+"""Bytes on their way through faults: whole, in order, and the same each time."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.instruments.faults.faulty import FaultTestCase
+from tests.wire.cuts import PLACES, cut
+
+#: Faults that lose and change nothing, on a connection that lasts.
+HARMLESS = [
+    "latency:latency=20,jitter=20",
+    "bandwidth:rate=1000",
+    "slow_close:delay=30",
+    "slicer:average_size=100,size_variation=60",
+    "coalesce:size=300,delay=10",
+    "hang:bytes=100,timeout=20",
+    "slow_reader:rate=2000",
+    "limit_data:bytes=1000000",
+    "corrupt:every=900000,toxicity=0",
+    "reset_peer:toxicity=0",
+]
+#: Those that chance has a part in.
+RANDOM = ["latency:latency=20,jitter=20", "slicer:average_size=40,size_variation=30", "corrupt:every=30"]
+
+
+class PipeTests(FaultTestCase):
+    """Faults in a row, on a live connection."""
+
+    @given(st.binary(max_size=5000), PLACES, st.lists(st.integers(1, 700), max_size=20))
+    @settings(max_examples=50, deadline=None)
+    def test_without_faults_nothing_is_changed(self, data: bytes, places: list[int], cuts: list[int]) -> None:
+        """All bytes arrive in order, both ways, and so do both ends."""
+        self.join(cuts=cuts, room=1000)
+        for piece in cut(data, places):
+            self.send(piece)
+            self.client.wire.write(piece)
+        self.client.wire.loseWriteConnection()
+        self.server.wire.loseWriteConnection()
+        self.clock.advance(0)
+        self.assertEqual((self.client.data, self.server.data), (data, data))
+        self.assertEqual((self.client.happened, self.server.happened), (["end"], ["end"]))
+        self.assertEqual(self.connection.reason, "closed by both sides")
+
+    @given(st.binary(min_size=1, max_size=5000), PLACES, st.lists(st.sampled_from(HARMLESS), max_size=4, unique=True))
+    @settings(max_examples=50, deadline=None)
+    def test_harmless_faults(self, data: bytes, places: list[int], faults: list[str]) -> None:
+        """However faults are combined that lose nothing, nothing is lost."""
+        self.join(*faults)
+        self.send(*cut(data, places))
+        self.server.wire.loseWriteConnection()
+        self.pass_time(1, 0.005)
+        self.assertEqual((self.client.data, self.client.happened), (data, ["end"]))
+
+    @given(st.binary(min_size=1, max_size=3000), PLACES, st.data())
+    @settings(max_examples=50, deadline=None)
+    def test_faults_that_come_and_go(self, data: bytes, places: list[int], choice: Any) -> None:
+        """While faults are added, changed and removed no byte is lost, and none overtakes another."""
+        self.join()
+        there: list[str] = []
+        for piece in cut(data, places):
+            fault = choice.draw(st.sampled_from(HARMLESS))
+            if fault in there:
+                there.remove(fault)
+                self.connection.remove(f"{fault.partition(':')[0]}_downstream")
+            else:
+                there.append(fault)
+                self.connection.add(fault)
+            self.send(piece)
+            self.pass_time(choice.draw(st.sampled_from([0, 0.005, 0.02])), 0.005)
+        self.server.wire.loseWriteConnection()
+        self.pass_time(1, 0.005)
+        self.assertEqual((self.client.data, self.client.happened), (data, ["end"]))
+
+    @given(st.integers(0, 2**32), st.binary(min_size=1, max_size=2000), PLACES)
+    @settings(max_examples=30, deadline=None)
+    def test_a_seed_replays(self, seed: int, data: bytes, places: list[int]) -> None:
+        """The same seed and the same bytes give the same faults, at the same times."""
+
+        def once() -> tuple[Any, ...]:
+            self.join(*RANDOM, seed=seed)
+            self.send(*cut(data, places))
+            self.pass_time(1, 0.005)
+            return self.client.chunks, self.client.times, self.connection.journal
+
+        self.assertEqual(once(), once())
+
+    def test_seeds_differ(self) -> None:
+        """Another seed gives other faults."""
+        outcomes = set()
+        for seed in range(5):
+            self.join("corrupt:every=20", seed=seed)
+            self.send(bytes(500))
+            outcomes.add(self.client.data)
+        self.assertEqual(len(outcomes), 5)
+
+    def test_toxicity(self) -> None:
+        """A share of the connections has the fault, and which ones follows from the seed."""
+        late = []
+        for seed in range(40):
+            self.join("latency:latency=1000,toxicity=0.5", seed=seed)
+            self.send(b"x")
+            late.append(not self.client.data)
+        self.assertTrue(10 < sum(late) < 30, sum(late))
+
+    def test_a_reader_that_pauses(self) -> None:
+        """Behind faults, too, a client that doesn't read holds the server back."""
+        self.join("slicer:average_size=1000", "latency:latency=1", room=10_000)
+        self.client.wire.pauseProducing()
+        self.send(bytes(10**7))
+        self.pass_time(0.1)
+        self.assertLess(sum(map(len, self.connection.passed_bytes.values())), 10**6)
+        way = next(iter(self.connection._proxy._links)).ways["downstream"]
+        self.assertLess(way.received, 2**23)
+        self.client.wire.resumeProducing()
+        self.pass_time(12, 0.01)
+        self.assertEqual(len(self.client.data), 10**7)
+
+    def test_a_fault_of_ones_own_that_fails(self) -> None:
+        """The connection is reset, and the error is logged."""
+        self.join("drop_message:probability=1,toxicity=0", codec=dict)  # type: ignore[arg-type]
+        self.join("drop_message:probability=1", codec=dict)  # type: ignore[arg-type]
+        self.send(b"x")
+        self.assertEqual(self.client.happened, ["ConnectionLost"])
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
+    def test_a_fault_that_comes_while_nothing_passes(self) -> None:
+        """Added while the client doesn't read, behind a fault that waits for it, it keeps nothing from arriving."""
+        self.join("slicer:average_size=1000", room=10_000)
+        self.client.wire.pauseProducing()
+        self.send(bytes(10**6))
+        self.connection.add("latency:latency=10")
+        self.clock.advance(0)
+        self.client.wire.resumeProducing()
+        self.pass_time(1, 0.01)
+        self.assertEqual(len(self.client.data), 10**6)
+
+    def test_what_comes_after_an_end_is_dropped(self) -> None:
+        """A direction that a fault has ended takes what its sender still sends, through the faults before that."""
+        self.join("slicer:average_size=1000", "half_close:bytes=5", room=10_000)
+        self.send(bytes(10**6))
+        way = next(iter(self.connection._proxy._links)).ways["downstream"]
+        self.assertEqual((self.client.data, self.client.happened, way.received), (bytes(5), ["end"], 10**6))

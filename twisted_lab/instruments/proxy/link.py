@@ -1,0 +1,236 @@
+"""
+A proxied connection: a client's, the one to the server that was made for it, and a way in each direction.
+
+What happens to one side happens to the other. A side that is shut is shut there, behind the bytes that came before; a
+reset is a reset. Once both directions have ended both sides are closed.
+"""
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_lab.instruments.faults.toxic import DOWNSTREAM, UPSTREAM, Toxic
+from twisted_lab.instruments.proxy.way import Way
+from twisted_lab.net.connection import BoundedConnection
+from twisted_lab.net.reason import show_reason
+from twisted_lab.net.undelayed import send_at_once
+
+if TYPE_CHECKING:
+    from twisted_lab.instruments.proxy.proxy import Proxy, ProxyFactory
+
+
+class Observer(Protocol):
+    """What is told of one connection, if somebody wants to know: a capture, say. Times are the clock's, in seconds."""
+
+    def passed(self, stream: str, data: bytes, time: float) -> None:
+        """Take notice of bytes that were sent on, after the faults."""
+
+    def struck(self, stream: str, fault: str, text: str, time: float) -> None:
+        """Take notice of what a fault, by its name, has done."""
+
+    def closed(self, reason: str, time: float) -> None:
+        """Take notice that the connection is over."""
+
+
+class Link:
+    """The connection with that number: both its sides and ways. `closing`: what comes is dropped."""
+
+    def __init__(self, proxy: "Proxy", client: "ClientSide", number: int) -> None:
+        self.clock = proxy.clock
+        self.make_codec = proxy.make_codec
+        self.closing = False
+        self.number = number
+        self.reason = ""
+        self.observer: Observer | None = None
+        self.ways = {stream: Way(self, stream) for stream in (UPSTREAM, DOWNSTREAM)}
+        self._proxy = proxy
+        self._client: ClientSide | None = client
+        self._server: ServerSide | None = None
+        self._attempt: Deferred[Any] | None = None
+        self._over = False
+        self._deadline: IDelayedCall | None = None
+
+    def connect(self) -> None:
+        """Connect to the server; when that fails, close."""
+        if self._proxy.observe is not None:
+            self.observer = self._proxy.observe(self)
+        for toxic in self._proxy.toxics:
+            self.add(toxic)
+        factory = Factory.forProtocol(lambda: ServerSide(self))
+        factory.noisy = False
+        self._attempt = self._proxy.connect(factory)
+        self._attempt.addErrback(self._failed)
+
+    def add(self, toxic: Toxic) -> None:
+        """Have a fault on its stream; whether it strikes, and how, follows from the seed, our number and its name."""
+        way = self.ways[toxic.stream]
+        way.lengthen()
+        words = (self._proxy.seed, self._proxy.name, self.number, toxic.name)
+        way.pipe.add(toxic, Random("/".join(map(str, words))))  # noqa: S311  # it has to replay
+
+    def close(self, reason: str) -> None:
+        """Close both sides, when what was written is sent; or after the factory's `close_timeout`."""
+        self.closing = True
+        self.reason = self.reason or reason
+        self._stop()
+        if self._server is not None:
+            self._server.transport.unregisterProducer()
+            self._server.transport.loseConnection()
+        if self._client is not None:
+            self._client.close_side(reason)
+        if self._deadline is None and (self._client or self._server):
+            self._deadline = self.clock.callLater(self._proxy.factory.close_timeout, self.abort, reason)
+
+    def abort(self, reason: str) -> None:
+        """Reset both sides."""
+        self.closing = True
+        self.reason = self.reason or reason
+        self._stop()
+        if self._server is not None:
+            self._server.transport.abortConnection()
+        if self._client is not None:
+            self._client.abort_side(reason)
+
+    def progress(self, stream: str, received: int = 0, sent: int = 0) -> None:
+        """Count bytes: on the client's side for its line in the log, and for whether it is idle."""
+        if self._client is not None:
+            if stream == UPSTREAM:
+                self._client.bytes_in += received
+            else:
+                self._client.bytes_out += sent
+
+    def way_ended(self) -> None:
+        """Close both sides if both directions have ended."""
+        if all(way.ended for way in self.ways.values()):
+            self.close("closed by both sides")
+
+    def server_made(self, server: "ServerSide") -> None:
+        """Have bytes pass, in both directions."""
+        if self._client is None or self.closing:
+            server.transport.abortConnection()
+            return
+        self._server = server
+        client = self._client.transport
+        self._client.unregister_backpressure()
+        self.ways[UPSTREAM].open(client, server.transport)
+        self.ways[DOWNSTREAM].open(server.transport, client)
+        client.resumeProducing()
+
+    def lost(self, side: "ClientSide | ServerSide", reason: Failure) -> None:
+        """Have the other side know that a side is gone: it was closed by us, or was reset."""
+        stream = UPSTREAM if side is self._client else DOWNSTREAM
+        if side is self._client:
+            self._client = None
+        else:
+            self._server = None
+        if not self.closing and reason.check(ConnectionDone):  # of TLS, which has no half-close
+            self.ways[DOWNSTREAM if stream == UPSTREAM else UPSTREAM].cut()
+            self.ways[stream].feed_end()
+        elif not self.closing:
+            self.abort(f"reset by {'client' if stream == UPSTREAM else 'server'}")
+        if self._client is None and self._server is None and not self._over:
+            self._over = True
+            if self._deadline is not None and self._deadline.active():
+                self._deadline.cancel()
+            self._proxy.forget_link(self)
+            if self.observer is not None:
+                self.observer.closed(self.reason, self.clock.seconds())
+
+    def _stop(self) -> None:
+        for way in self.ways.values():
+            way.stop()
+        if self._attempt is not None and self._server is None:
+            self._attempt.cancel()
+
+    def _failed(self, failure: Failure) -> None:
+        if self._client is not None and not self.closing:
+            self.close(f"the server can't be reached: {show_reason(failure.value)}")
+
+
+@implementer(IHalfCloseableProtocol)
+class ClientSide(BoundedConnection):
+    """A client's connection."""
+
+    factory: "ProxyFactory"
+    link: Link
+
+    def connectionMade(self) -> None:
+        """Wait for the server to be connected, too."""
+        super().connectionMade()
+        self.transport.pauseProducing()
+        self.link = self.factory.proxy.make_link(self)
+        self.link.connect()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Send it on."""
+        self.link.ways[UPSTREAM].feed(data)
+
+    def readConnectionLost(self) -> None:
+        """Shut the server's side."""
+        self.link.ways[UPSTREAM].feed_end()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: the other direction goes on."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Leave the books, and have the server know."""
+        if not self.link.closing and not reason.check(ConnectionDone):
+            self._reason = "reset by client"
+        super().connectionLost(reason)
+        self.link.lost(self, reason)
+
+    def close(self, reason: str, *, last_word: bool = False) -> None:
+        """Close both sides: it is idle, or the proxy stops."""
+        self.link.close(reason)
+
+    def abort(self, reason: str) -> None:
+        """Reset both sides."""
+        self.link.abort(reason)
+
+    def close_side(self, reason: str) -> None:
+        """Close this side."""
+        self._reason = self._reason or reason
+        self.closing = True
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort_side(self, reason: str) -> None:
+        """Reset this side."""
+        super().abort(reason)
+
+
+@implementer(IHalfCloseableProtocol)
+class ServerSide(TwistedProtocol):
+    """The connection to the server."""
+
+    transport: Any
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def connectionMade(self) -> None:
+        """Let the bytes pass."""
+        send_at_once(self.transport)
+        self._link.server_made(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Send it on."""
+        self._link.ways[DOWNSTREAM].feed(data)
+
+    def readConnectionLost(self) -> None:
+        """Shut the client's side."""
+        self._link.ways[DOWNSTREAM].feed_end()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: the other direction goes on."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Have the client know."""
+        self._link.lost(self, reason)
