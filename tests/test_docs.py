@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ENVIRONMENT
-from twisted_lab.tap import echo, filexfer, header
+from twisted_lab.instruments.faults.fault import kinds
+from twisted_lab.tap import echo, faultproxy, filexfer, header
 
 TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
@@ -111,6 +112,12 @@ def test_every_option_is_explained() -> None:
     assert len(names) > 25
     for name in [*names, *(f"--{name.rstrip('=')}" for name in filexfer.Options().longOpt)]:
         assert re.search(rf"``{name}[ `]", moving), name
+
+    faults = (DOCS / "faults.rst").read_text()
+    for name in faultproxy.Options().longOpt:
+        assert re.search(rf"``--{name.rstrip('=')}[ `]", faults), name
+    for kind in kinds():
+        assert f"``{kind}``" in faults, kind
 
 
 def find_options(*sources: Path) -> list[str]:

@@ -47,7 +47,7 @@ def test_the_plugin_file_only_names_the_plugins() -> None:
             assert isinstance(statement.value, ast.Call)
             maker = ast.unparse(statement.value.func)
             names[maker].append(ast.literal_eval(statement.value.args[3 if maker == "ServiceMaker" else 0]))
-    assert names == {"ServiceMaker": ["echo", "header", "filexfer"], "Reactor": ["eager"]}
+    assert names == {"ServiceMaker": ["echo", "header", "filexfer", "faultproxy"], "Reactor": ["eager"]}
 
 
 def test_one_place_for_each_thing() -> None:

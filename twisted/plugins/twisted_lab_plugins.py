@@ -10,4 +10,10 @@ header = ServiceMaker(
 filexfer = ServiceMaker(
     "twisted-lab filexfer", "twisted_lab.tap.filexfer", "File transfer: verified, resumable, durable.", "filexfer"
 )
+faultproxy = ServiceMaker(
+    "twisted-lab faultproxy",
+    "twisted_lab.tap.faultproxy",
+    "Breaks connections on purpose: toxiproxy's faults.",
+    "faultproxy",
+)
 eager = Reactor("eager", "twisted_lab.net.eager", "An epoll reactor that sends at once (Linux).")

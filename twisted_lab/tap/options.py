@@ -180,6 +180,10 @@ class ServiceOptions(usage.Options):
         self.reactor: Any = reactor
         self.endpoints = [(text, self._endpoint(text)) for text in texts]
 
+    def understand(self, option: str, text: str) -> IStreamServerEndpoint:
+        """Give what an endpoint that was given as `option` means; a `usage.UsageError` says what is wrong with it."""
+        return _endpoint(self.reactor, text, serverFromString, option)
+
     def _endpoint(self, text: str) -> IStreamServerEndpoint:
         if self.place is None:
             return _endpoint(self.reactor, text, self.make_endpoint)
@@ -211,19 +215,21 @@ class CommandService(ListeningService):
             fail(os.EX_UNAVAILABLE, f"twistd {self.factory.name}: {error}")
 
 
-def _endpoint(reactor: Any, text: str, make: Callable[[Any, str], IStreamServerEndpoint]) -> IStreamServerEndpoint:
+def _endpoint(
+    reactor: Any, text: str, make: Callable[[Any, str], IStreamServerEndpoint], option: str = "listen"
+) -> IStreamServerEndpoint:
     kind, _, rest = text.partition(":")
     directory = rest.partition(":")[0]
     if kind == "tls" and "\\" not in directory and not any(Path(directory).rglob("*.pem")):
         # Twisted would start, and refuse each client.
-        raise usage.UsageError(f"--listen {text}: there is no certificate, a .pem file, in {directory}")
+        raise usage.UsageError(f"--{option} {text}: there is no certificate, a .pem file, in {directory}")
     try:
         return make(reactor, text)
     except usage.UsageError:
         raise
     except (ImportError, NameError):  # what Twisted says without pyOpenSSL, of ssl: and of tls:
-        raise usage.UsageError(f"--listen {text} needs TLS: pip install 'twisted-lab[tls]'") from None
+        raise usage.UsageError(f"--{option} {text} needs TLS: pip install 'twisted-lab[tls]'") from None
     except IndexError:  # the systemd parser's way to say so
-        raise usage.UsageError(f"--listen {text}: systemd handed over no such socket") from None
+        raise usage.UsageError(f"--{option} {text}: systemd handed over no such socket") from None
     except Exception as error:  # noqa: BLE001  # endpoint parsers are plugins: they raise what they like
-        raise usage.UsageError(f"--listen {text} isn't an endpoint: {error}") from None
+        raise usage.UsageError(f"--{option} {text} isn't an endpoint: {error}") from None

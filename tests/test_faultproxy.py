@@ -1,0 +1,459 @@
+"""``twistd faultproxy`` as a user runs it: real processes, real sockets, and a client library of toxiproxy's."""
+
+import json
+import re
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
+from random import Random
+from threading import Thread
+from typing import Any
+
+import pytest
+import toxiproxy
+from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
+
+from tests.net.reactors import RESET
+from tests.processes import DEADLINE, Running, answering, command, connect, receive, receive_all, service
+
+API = "tcp:0:interface=127.0.0.1"
+MUCH = 2**25
+
+
+@contextmanager
+def proxy(upstream: str, *faults: str, options: tuple[str, ...] = ()) -> Iterator[Running]:
+    """Run a proxy for the server at that address, with its API."""
+    words = [word for fault in faults for word in ("--fault", fault)]
+    with service("faultproxy", "--upstream", upstream, "--api", API, *words, *options, endpoints=2) as running:
+        yield running
+
+
+def api_of(running: Running) -> str:
+    """Give where the API listens."""
+    match = re.search(r"faultproxy's API listens on (\S+)", running.log)
+    assert match is not None
+    return match[1]
+
+
+def ask(running: Running, path: str, method: str = "GET", body: object = None, **headers: str) -> tuple[int, Any]:
+    """Ask the API; give the status and the JSON, or the text."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"http://{api_of(running)}{path}", data, named, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310  # the address is ours
+            status, text = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, text = error.code, error.read().decode()
+    return status, json.loads(text) if text.startswith(("{", "[")) else text
+
+
+def bytes_of(count: int) -> bytes:
+    """Give so many bytes that don't repeat."""
+    return Random(count).randbytes(count)  # noqa: S311  # to be compared
+
+
+def sending(connection: socket.socket, data: bytes) -> Thread:
+    """Send data, and shut our side, in a thread."""
+
+    def send() -> None:
+        with suppress(OSError):
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+
+    thread = Thread(target=send, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def rfc862() -> Iterator[Running]:
+    """Run an echo without a prefix."""
+    with service("echo", "--prefix", "") as running:
+        yield running
+
+
+def test_a_half_closed_request_gets_its_reply() -> None:
+    """A client that shuts its side is answered, as it is without a proxy."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"REPLY:" + receive_all(connection))
+        connection.shutdown(socket.SHUT_WR)
+
+    with answering(answer) as server, proxy(server) as running, connect(running.addresses[0]) as client:
+        client.sendall(b"req")
+        client.shutdown(socket.SHUT_WR)
+        assert receive_all(client) == b"REPLY:req"
+
+
+@pytest.mark.parametrize(
+    "faults", [(), ("latency:latency=1", "slicer:average_size=50000:upstream")], ids=["bare", "faults"]
+)
+@pytest.mark.parametrize("reactor", ["epoll", "eager"])
+def test_much_data_arrives_whole(rfc862: Running, faults: tuple[str, ...], reactor: str) -> None:
+    """Many megabytes go both ways at once, through the kernel or through faults, and none is changed."""
+    data = bytes_of(MUCH)
+    with ExitStack() as stack:
+        words = [word for fault in faults for word in ("--fault", fault)]
+        running = stack.enter_context(
+            service(
+                "faultproxy",
+                "--upstream",
+                rfc862.addresses[0],
+                "--api",
+                "",
+                *words,
+                twistd=("twistd", "-n", "--reactor", reactor),
+            )
+        )
+        client = stack.enter_context(connect(running.addresses[0]))
+        thread = sending(client, data)
+        assert sha256(receive_all(client)).digest() == sha256(data).digest()
+        thread.join(DEADLINE)
+        running.wait_for(f"{MUCH} B in, {MUCH} B out, ")
+        assert "closed by both sides" in running.log
+
+
+def test_a_late_reader(rfc862: Running) -> None:
+    """What was sent before the client shut its side comes back when it reads, however late."""
+    with proxy(rfc862.addresses[0]) as running, connect(running.addresses[0]) as client:
+        data = bytes_of(2**23)
+        thread = sending(client, data)
+        time.sleep(0.3)
+        assert receive_all(client) == data
+        thread.join(DEADLINE)
+
+
+def test_a_reader_that_never_reads() -> None:
+    """The server is held back; the proxy keeps little."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.settimeout(1)
+        with suppress(TimeoutError):
+            while True:
+                flooded.append(connection.send(bytes(2**20)))
+
+    flooded: list[int] = []
+    with answering(flood) as server, proxy(server) as running, connect(running.addresses[0]):
+        before = -1
+        while sum(flooded) > before or not flooded:
+            before = sum(flooded)
+            time.sleep(1.2)
+        status, text = ask(running, "/metrics")
+        assert status == 200
+        moved = {
+            what: int(match[1])
+            for what in ("received", "sent")
+            if (match := re.search(rf"{what}_bytes_total{{direction=\"downstream\".*}} (\d+)", text))
+        }
+        assert 0 < moved["received"] - 2**21 <= moved["sent"]
+        assert sum(flooded) < 2**25
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_reset_passes(side: str) -> None:
+    """A reset on one side is a reset on the other."""
+    seen: list[type[BaseException]] = []
+
+    def answer(connection: socket.socket) -> None:
+        assert receive(connection, 5) == b"hello"
+        connection.sendall(b"hi")
+        if side == "server":
+            assert receive(connection, 1) == b"."
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.close()
+        else:
+            try:
+                connection.recv(1)
+            except OSError as error:
+                seen.append(type(error))
+
+    with answering(answer) as server, proxy(server) as running:
+        client = connect(running.addresses[0])
+        client.sendall(b"hello")
+        assert receive(client, 2) == b"hi"
+        if side == "server":
+            client.sendall(b".")
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        else:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.close()
+        running.wait_for(f"reset by {side}")
+    assert seen == ([ConnectionResetError] if side == "client" else [])
+
+
+def test_the_fault_is_a_real_reset() -> None:
+    """reset_peer on a live connection: both ends get ECONNRESET."""
+    seen: list[type[BaseException]] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"hi")
+        try:
+            receive_all(connection)
+        except OSError as error:
+            seen.append(type(error))
+
+    with answering(answer) as server, proxy(server) as running, connect(running.addresses[0]) as client:
+        assert receive(client, 2) == b"hi"
+        body = {"type": "reset_peer", "stream": "upstream"}
+        assert ask(running, "/proxies/faultproxy/toxics", "POST", body)[0] == 200
+        client.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        running.wait_for("reset by a fault")
+    assert seen == [ConnectionResetError]
+
+
+def test_faults_on_a_live_stream(rfc862: Running) -> None:
+    """While megabytes pass, faults come and go, and no byte is lost."""
+    data = bytes_of(MUCH)
+    with proxy(rfc862.addresses[0]) as running, connect(running.addresses[0]) as client:
+        thread = sending(client, data)
+        got = receive(client, MUCH // 8)
+        for number in range(6):
+            for stream in ("upstream", "downstream"):
+                body = {"type": "slicer", "stream": stream, "attributes": {"average_size": 60_000}}
+                assert ask(running, "/proxies/faultproxy/toxics", "POST", body)[0] == 200
+            got += receive(client, MUCH // 32)
+            for stream in ("upstream", "downstream"):
+                assert ask(running, f"/proxies/faultproxy/toxics/slicer_{stream}", "DELETE")[0] == 204
+            got += receive(client, MUCH // (16 + number))
+        got += receive_all(client)
+        thread.join(DEADLINE)
+        assert sha256(got).digest() == sha256(data).digest()
+
+
+def test_counters_move_while_it_runs(rfc862: Running) -> None:
+    """A connection that is open is counted."""
+    with proxy(rfc862.addresses[0]) as running, connect(running.addresses[0]) as client:
+        for total in (5, 10):
+            client.sendall(b"12345")
+            assert receive(client, 5) == b"12345"
+            text = ask(running, "/metrics")[1]
+            for what in ("received", "sent"):
+                for stream in ("upstream", "downstream"):
+                    line = (
+                        rf'^toxiproxy_proxy_{what}_bytes_total{{direction="{stream}",listener="{running.addresses[0]}",'
+                    )
+                    assert re.search(rf"{line}.* {total}$", text, re.MULTILINE), text
+            assert re.search(r"^toxiproxy_proxy_connections{.*} 1$", text, re.MULTILINE)
+
+
+def test_a_toxiproxy_client(rfc862: Running) -> None:
+    """The library that people drive toxiproxy with drives this, as it is."""
+    upstream = rfc862.addresses[0]
+    with proxy(upstream) as running:
+        server = toxiproxy.Toxiproxy()
+        host, _, port = api_of(running).rpartition(":")
+        server.update_api_consumer(host, int(port))
+        assert server.running()
+        assert b"version" in server.version()
+        one = server.create(upstream, "one")
+        assert server.get_proxy("one").listen == one.listen
+        with pytest.raises(ProxyExists):
+            server.create(upstream, "one")
+        with connect(one.listen) as client:
+            one.add_toxic(type="latency", attributes={"latency": 200})
+            begin = time.monotonic()
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+            assert time.monotonic() - begin >= 0.2
+            (toxic,) = one.toxics().values()
+            assert (toxic.name, toxic.stream, toxic.toxicity) == ("latency_downstream", "downstream", 1.0)
+            assert toxic.attributes == {"latency": 200, "jitter": 0}
+            assert one.destroy_toxic("latency_downstream")
+            with one.down():
+                assert receive_all(client) == b""
+                with pytest.raises(ConnectionRefusedError):
+                    connect(one.listen)
+        with connect(one.listen) as client:
+            one.add_toxic(type="limit_data", attributes={"bytes": 3})
+            client.sendall(b"12345")
+            assert receive_all(client) == b"123"
+        for bad in ({"type": "nope"}, {"type": "latency", "stream": "sideways"}, {"type": "drop_message"}):
+            with pytest.raises(InvalidToxic):
+                one.add_toxic(**bad)
+        assert server.reset()
+        assert one.toxics() == {}
+        (two,) = server.populate([{"name": "two", "upstream": upstream, "listen": "127.0.0.1:0"}])
+        assert {*server.proxies()} == {"faultproxy", "one", "two"}
+        for each in (one, two):
+            assert each.destroy()
+        with pytest.raises(NotFound):
+            one.toxics()
+
+
+def test_disabled_and_enabled_again(rfc862: Running) -> None:
+    """A proxy that was disabled listens at the same address when it is enabled, and may lead elsewhere."""
+    with proxy(rfc862.addresses[0]) as running:
+        before = ask(running, "/proxies/faultproxy")[1]
+        assert ask(running, "/proxies/faultproxy", "POST", {"enabled": False})[1] == {**before, "enabled": False}
+        assert ask(running, "/proxies/faultproxy", "PATCH", {"enabled": True})[1] == before
+        with connect(running.addresses[0]) as client:
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+            with answering(lambda connection: connection.sendall(b"elsewhere")) as other:
+                assert ask(running, "/proxies/faultproxy", "POST", {"upstream": other})[1]["upstream"] == other
+                assert receive_all(client) == b""
+                with connect(running.addresses[0]) as second:
+                    assert receive(second, 9) == b"elsewhere"
+
+
+def test_a_server_that_is_not_there() -> None:
+    """The client is closed, and the log says why."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+    with proxy(address) as running, connect(running.addresses[0]) as client:
+        assert receive_all(client) == b""
+        running.wait_for("the server can't be reached: Connection was refused by other side: 111: Connection refused")
+
+
+def test_a_seed_is_drawn_and_said(rfc862: Running) -> None:
+    """A run with the seed that another one has logged breaks the same bits."""
+    broken = []
+    seed: list[str] = []
+    for _ in range(2):
+        options = ("--seed", *seed) if seed else ()
+        with proxy(rfc862.addresses[0], "corrupt:every=100", options=options) as running:
+            seed = re.findall(r"faultproxy: seed (\d+)", running.log)
+            with connect(running.addresses[0]) as client:
+                sending(client, bytes(5000)).join(DEADLINE)
+                broken.append(receive_all(client))
+    assert broken[0] == broken[1] != bytes(5000)
+
+
+def test_messages_of_a_specimen() -> None:
+    """--codec says whose messages a fault of messages strikes."""
+    with (
+        service("header") as header,
+        proxy(header.addresses[0], "drop_message:probability=1", options=("--codec", "header")) as running,
+        connect(running.addresses[0]) as client,
+    ):
+        client.sendall(b'\0\0\0\x0c{"type":"a"}')
+        client.shutdown(socket.SHUT_WR)
+        assert receive_all(client) == b""
+
+
+def test_it_stops_with_connections_open(rfc862: Running) -> None:
+    """A stop closes what is open, and ends as a stop of twistd does."""
+    with proxy(rfc862.addresses[0], "hang") as running, connect(running.addresses[0]) as client:
+        client.sendall(b"x")
+        running.wait_until(lambda: "connections" in ask(running, "/metrics")[1], "a connection")
+        assert running.stop() == -signal.SIGTERM
+        with suppress(ConnectionResetError):
+            assert receive_all(client) == b""
+
+
+def test_the_api_is_not_for_browsers(rfc862: Running) -> None:
+    """What a web page could have a browser send is refused, and so is a name that isn't this machine's."""
+    with proxy(rfc862.addresses[0]) as running:
+        for header in (
+            {"Origin": "http://example.org"},
+            {"Origin": "null"},
+            {"Sec_Fetch_Site": "cross-site"},
+            {"User_Agent": "Mozilla/5.0 (X11; Linux x86_64)"},
+            {"Host": "example.org:8474"},
+        ):
+            status, answer = ask(running, "/reset", "POST", b"", **header)
+            assert (status, answer["status"]) == (403, 403), header
+        for host in ("localhost", "127.0.0.1", "[::1]:8474"):
+            assert ask(running, "/proxies", Host=host)[0] == 200
+
+
+def test_only_the_api(rfc862: Running) -> None:
+    """Without a server to lead to there are no proxies until some are made."""
+    with service("faultproxy", "--api", API, listen=False) as running:
+        assert ask(running, "/proxies") == (200, {})
+        status, made = ask(running, "/proxies", "POST", {"name": "p/1", "upstream": rfc862.addresses[0]})
+        running.wait_for(f"p/1 listens on {made['listen']}")
+        assert (status, made["enabled"], made["toxics"]) == (201, True, [])
+        with connect(made["listen"]) as client:
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+        request = urllib.request.Request(f"http://{api_of(running)}/proxies/p%2F1", method="DELETE")
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310  # the address is ours
+            assert answer.status == 204
+
+
+def test_bad_requests(rfc862: Running) -> None:
+    """Each gets toxiproxy's status and a sentence; a body without end is cut off."""
+    toxics = "/proxies/faultproxy/toxics"
+    with proxy(rfc862.addresses[0], "latency") as running:
+        for method, path, body, status, sentence in (
+            ("GET", "/nowhere", None, 404, "there is no such path"),
+            ("PUT", "/proxies", None, 405, "only GET, POST can be done here"),
+            ("GET", "/proxies/x", None, 404, "proxy not found"),
+            ("DELETE", "/proxies/x", None, 404, "proxy not found"),
+            ("POST", "/proxies/x/toxics", {"type": "latency"}, 404, "proxy not found"),
+            ("GET", f"{toxics}/x", None, 404, "toxic not found"),
+            ("DELETE", f"{toxics}/x", None, 404, "toxic not found"),
+            ("POST", "/proxies", b"{", 400, "bad request body"),
+            ("POST", "/proxies", b"[" * 100_000, 400, "bad request body"),
+            ("POST", "/proxies", [], 400, "an object is wanted"),
+            ("POST", "/proxies", {"upstream": "a:1"}, 400, "missing required field: name"),
+            ("POST", "/proxies", {"name": "a"}, 400, "missing required field: upstream"),
+            ("POST", "/proxies", {"name": 5, "upstream": "a:1"}, 400, "name is a string"),
+            ("POST", "/proxies", {"name": "a", "upstream": "a"}, 400, "neither HOST:PORT nor an endpoint"),
+            ("POST", "/proxies", {"name": "a", "upstream": "a:1", "listen": "a:99999"}, 400, "at most 65535"),
+            ("POST", "/proxies", {"name": "a", "upstream": "a:1", "enabled": "x"}, 400, "enabled is true or false"),
+            ("POST", "/proxies", {"name": "faultproxy", "upstream": "a:1"}, 409, "proxy already exists"),
+            ("POST", "/proxies", {"name": "a", "upstream": "a:1", "listen": running.addresses[0]}, 500, "in use"),
+            ("POST", "/populate", {}, 400, "a list is wanted"),
+            ("POST", "/populate", [5], 400, "a list of objects is wanted"),
+            ("POST", toxics, {"type": "latency"}, 409, "toxic already exists"),
+            ("POST", toxics, {"type": "latency", "toxicity": 5}, 400, "toxicity is a number from 0 to 1"),
+            ("POST", f"{toxics}/latency_downstream", {"attributes": {"latency": -1}}, 400, "at least 0, not -1"),
+        ):
+            answer = ask(running, path, method, body)
+            assert answer[0] == answer[1]["status"] == status, (path, body, answer)
+            assert sentence in answer[1]["error"], (path, body, answer)
+        with connect(api_of(running)) as client:
+            client.sendall(b"POST /proxies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
+            with suppress(OSError):
+                client.sendall(bytes(2**22))
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--fault", "latency"], "--upstream is missing: where does the proxy lead to?"),
+        (["--upstream", "here"], "--upstream here is neither HOST:PORT nor an endpoint"),
+        (["--upstream", ":5"], "--upstream :5 doesn't say on which host"),
+        (["--upstream", "a:1", "--fault", "nope"], "--fault nope: there is no fault 'nope'"),
+        (["--upstream", "a:1", "--fault", "latency", "--fault", "latency"], "--fault latency: there is a fault"),
+        (["--upstream", "a:1", "--fault", "drop_message"], "drop_message needs a codec"),
+        (["--codec", "nope"], "--codec: there is no specimen 'nope'"),
+        (["--codec", "echo"], "--codec: echo is a stream of bytes, without messages"),
+        (["--seed", "x"], "--seed: 'x' isn't a whole number"),
+        (["--api", "nope:"], "--api nope: isn't an endpoint"),
+        (["--workers", "2"], "--workers: the proxy is one process"),
+    ],
+)
+def test_bad_options(words: list[str], sentence: str) -> None:
+    """A bad option is one sentence, and status 64."""
+    done = command("twistd", "-n", "--pidfile=", "faultproxy", *words)
+    assert (done.returncode, done.stderr.count(b"\n")) == (64, 1), done.stderr
+    assert done.stderr.decode().startswith("twistd faultproxy: ")
+    assert sentence in done.stderr.decode()
+
+
+def test_a_port_that_is_taken() -> None:
+    """Where it can't listen it ends with one sentence and status 69, for the API as well."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for words in (
+            ["--upstream", "a:1", "--listen", f"tcp:{port}:interface=127.0.0.1", "--api", ""],
+            ["--api", f"tcp:{port}:interface=127.0.0.1"],
+        ):
+            done = command("twistd", "-n", "--pidfile=", "faultproxy", *words)
+            assert done.returncode == 69, done.stderr
+            assert b"Address already in use\n" in done.stdout + done.stderr
