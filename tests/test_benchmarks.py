@@ -199,3 +199,10 @@ def test_load(tmp_path: Path) -> None:
     assert all(case["rate"] > 0 for case in numbers["closed"].values())
     assert numbers["C"]["rate"] > 0
     assert {*numbers["counting"]} == {"record_value", "Times", "flush"}
+def test_proxy(tmp_path: Path) -> None:
+    """Each proxy that is there lets a stream and messages pass; others are named as missing."""
+    numbers = run("proxy", tmp_path / "proxy.json", "--scale", "small")
+    there = {"ours", "ours-eager", "portforward", *(name for name in ("socat", "haproxy") if shutil.which(name))}
+    for kind in ("streams", "trips"):
+        assert {name for name, values in numbers[kind].items() if values[0] > 0} == there
+    assert len(numbers["missing"]) == 5 - len(there)
