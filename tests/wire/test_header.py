@@ -113,6 +113,19 @@ class HeaderCodecTests(SynchronousTestCase):
             boundaries.append(codec.at_boundary)
         self.assertEqual(boundaries, [True, True, False, False, True])
 
+    def test_wanted(self) -> None:
+        """Who feeds as many bytes as are wanted sees prefix, header and content one after the other, and the end."""
+        codec = HeaderCodec()
+        stream = codec.encode(Message({"type": "t"}, b"four")) + codec.encode(Message({"type": "t"}))
+        sizes, ends, position = [], [], 0
+        while position < len(stream):
+            sizes.append(codec.wanted)
+            codec.feed(stream[position : position + codec.wanted])
+            position += sizes[-1]
+            ends.append(codec.at_boundary)
+        self.assertEqual(sizes, [4, 23, 4, 4, 12])
+        self.assertEqual(ends, [False, False, True, False, True])
+
     def test_length_agrees_with_the_content(self) -> None:
         """A ``length`` that contradicts the content isn't sent; one that agrees, or of empty content, is."""
         codec = HeaderCodec()

@@ -77,6 +77,21 @@ class Int32CodecTests(SynchronousTestCase):
         self.assertRaises(TruncatedError, codec.eof)
         self.assertFalse(codec.at_boundary)
 
+    @given(STRINGS)
+    def test_wanted(self, strings: list[bytes]) -> None:
+        """Who feeds as many bytes as are wanted sees each string end where it does, in two feeds at most."""
+        codec = Int32Codec()
+        for string in strings:
+            stream = codec.encode(string)
+            self.assertEqual(codec.wanted, 4)
+            self.assertEqual(codec.feed(stream[:3]), [])
+            self.assertEqual(codec.wanted, 1)
+            found = codec.feed(stream[3:4])
+            if string:
+                self.assertEqual((found, codec.wanted), ([], len(string)))
+                found = codec.feed(stream[4:])
+            self.assertEqual(found, [string])
+
     def test_pieces_cost_no_more_than_the_string(self) -> None:
         """A string that arrives byte by byte is held once, not once a piece."""
         codec = Int32Codec()

@@ -25,6 +25,14 @@ class Codec(Protocol[Message_contra, Event_co]):
     def at_boundary(self) -> bool:
         """Whether the stream stands between two messages: none has begun, none is unfinished."""
 
+    @property
+    def wanted(self) -> int:
+        """
+        How many bytes more, at least one, may be fed before anything else can be known.
+
+        Who feeds no more than that sees each message end exactly where it does.
+        """
+
     def feed(self, data: bytes) -> Sequence[Event_co]:
         """
         Take the next bytes of the stream; give what they complete, in order.

@@ -66,6 +66,11 @@ class HeaderCodec:
         return not self._remaining and self._headers.at_boundary and self.error is None
 
     @property
+    def wanted(self) -> int:
+        """How many bytes are missing of the prefix, or then of the header, or then of the content."""
+        return self._remaining or self._headers.wanted
+
+    @property
     def content_left(self) -> int:
         """How many bytes of the content are still to come."""
         return self._remaining

@@ -42,6 +42,11 @@ class Int32Codec:
         """Whether no string is unfinished."""
         return not self._prefix and self._body is None and self.error is None
 
+    @property
+    def wanted(self) -> int:
+        """How many bytes are missing of the length, or then of the string."""
+        return PREFIX_LENGTH - len(self._prefix) if self._body is None else self._missing
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; give the strings they complete. Raises `error` if that is set already."""
         if self.error is not None:
