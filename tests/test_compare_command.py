@@ -178,7 +178,7 @@ def test_two_runs_that_are_kept(tmp_path: Path) -> None:
         (("threads", "--all"), "name what to compare"),
         (
             ("threads", "fibres"),
-            "there is no specimen 'fibres': it is one of echo, header, or module:attribute, or a model",
+            "there is no specimen 'fibres': it is one of echo, header, filexfer, or module:attribute, or a model",
         ),
         (("threads", "selectors", "-c", "1,0"), "'0' isn't a whole number in 1 … 10000"),
     ],

@@ -25,7 +25,7 @@ class SpecimenTests(SynchronousTestCase):
     def test_none(self) -> None:
         """What can't be found is one sentence that says why."""
         for name, why in {
-            "ehco": "it is one of echo, header",
+            "ehco": "it is one of echo, header, filexfer",
             "no_such_module:X": "no_such_module",
             f"{__name__}:YOURS": "YOURS",
             f"{__name__}:SpecimenTests": "isn't a Specimen but a type",

@@ -2,16 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.internet.protocol import Factory
 
 from twisted_lab.echo import EchoClientFactory, EchoFactory
 from twisted_lab.header_service import HeaderClient, HeaderClientFactory, HeaderServerFactory
 from twisted_lab.wire.codec import Codec
 from twisted_lab.wire.errors import RemoteProtocolError
-from twisted_lab.wire.header import HeaderCodec
+from twisted_lab.wire.header import LAYOUT, HeaderCodec
+from twisted_lab.wire.layout import STREAM, Layout
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Specimen:
     `server` and `client` make a factory; the server's takes the reactor first. `codec` makes one direction's
     codec; None where the protocol is a bare byte stream. `default_port` is the TCP port on 127.0.0.1. `exchange`
     sends content by a protocol of the client's, made without arguments, and gives what comes back for it, which is to
-    be the same; None where the bytes themselves come back.
+    be the same; None where the bytes themselves come back. `layout` says how messages lie in the stream, for
+    programs that haven't our codec.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Specimen:
     codec: Callable[[], Codec[Any, Any]] | None
     default_port: int
     exchange: Callable[[Any, bytes], Awaitable[bytes]] | None = None
+    layout: Layout | None = None
 
 
 async def _exchange_content(client: HeaderClient, content: bytes) -> bytes:
@@ -40,10 +45,27 @@ async def _exchange_content(client: HeaderClient, content: bytes) -> bytes:
     return reply
 
 
-ECHO = Specimen("echo", EchoFactory, EchoClientFactory, None, 5678)
-HEADER = Specimen("header", HeaderServerFactory, HeaderClientFactory, HeaderCodec, 5679, _exchange_content)
+ECHO = Specimen("echo", EchoFactory, EchoClientFactory, None, 5678, layout=STREAM)
+HEADER = Specimen("header", HeaderServerFactory, HeaderClientFactory, HeaderCodec, 5679, _exchange_content, LAYOUT)
 
-_ours = {specimen.name: specimen for specimen in (ECHO, HEADER)}
+
+def _make_filexfer() -> Specimen:
+    """Make the specimen of filexfer, whose server takes accounts and who runs what blocks besides the reactor."""
+    from twisted_lab.filexfer.client.conversation import Conversation  # noqa: PLC0415  # they take long to import
+    from twisted_lab.filexfer.messages.layout import LAYOUT as FILEXFER_LAYOUT  # noqa: PLC0415
+    from twisted_lab.filexfer.server.factory import FilexferFactory  # noqa: PLC0415
+
+    def client(clock: IReactorTime) -> IProtocolFactory:
+        return Factory.forProtocol(lambda: Conversation(clock))
+
+    return Specimen("filexfer", FilexferFactory, client, HeaderCodec, 5680, layout=FILEXFER_LAYOUT)
+
+
+_ours: dict[str, Callable[[], Specimen]] = {
+    "echo": lambda: ECHO,
+    "header": lambda: HEADER,
+    "filexfer": cache(_make_filexfer),
+}
 
 
 def find(name: str) -> Specimen:
@@ -51,7 +73,7 @@ def find(name: str) -> Specimen:
     if ":" not in name:
         if name not in _ours:
             raise LookupError(f"there is no specimen {name!r}: it is one of {', '.join(_ours)}, or module:attribute")
-        return _ours[name]
+        return _ours[name]()
     found = load_attribute(name)
     if not isinstance(found, Specimen):
         raise LookupError(f"{name} isn't a Specimen but a {type(found).__name__}")  # noqa: TRY004  # as documented

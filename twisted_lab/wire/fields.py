@@ -16,7 +16,8 @@ MAX_DEPTH = 32
 #: The largest integer that every JSON implementation keeps exactly: 2^53 - 1.
 MAX_INTEGER = 2**53 - 1
 
-_WELL_KNOWN: dict[str, type] = {
+#: Keys that mean the same in every header.
+WELL_KNOWN: dict[str, type] = {
     "type": str,
     "id": int,
     "length": int,
@@ -69,7 +70,7 @@ def serialize(fields: Mapping[str, Any]) -> bytes:
 def _check_well_known(fields: dict[str, Any], error: type[ProtocolError]) -> None:
     if "type" not in fields:
         raise error("missing-type", 'the header has no "type"')
-    for key, kind in _WELL_KNOWN.items():
+    for key, kind in WELL_KNOWN.items():
         if key in fields and type(fields[key]) is not kind:
             noun = "a string" if kind is str else "an integer"
             raise error(f"bad-{key}", f"the header's \"{key}\" isn't {noun}")

@@ -11,12 +11,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError, TruncatedError
-from twisted_lab.wire.fields import parse, serialize
-from twisted_lab.wire.int32 import Int32Codec
+from twisted_lab.wire.fields import WELL_KNOWN, parse, serialize
+from twisted_lab.wire.int32 import PREFIX_LENGTH, Int32Codec
+from twisted_lab.wire.layout import Field, Layout, LengthIn
 
 #: Bytes a header has at most, and at least: ``{}``.
 MAX_HEADER = 65536
 MIN_HEADER = 2
+
+
+def make_layout(*keys: str) -> Layout:
+    """Give the layout of messages whose headers have keys that one may want to search for, besides the well-known."""
+    return (
+        Field("prefix", "number", PREFIX_LENGTH, most=MAX_HEADER),
+        Field("header", "json", LengthIn("prefix"), keys=(*WELL_KNOWN, *keys)),
+        Field("content", "bytes", LengthIn("header", "length")),
+    )
+
+
+LAYOUT = make_layout()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,16 @@ from io import BytesIO
 from struct import Struct
 
 from twisted_lab.wire.errors import LocalProtocolError, RemoteProtocolError, TooLongError, TruncatedError
+from twisted_lab.wire.layout import Field, Layout, LengthIn
 
 PREFIX = Struct("!I")
 PREFIX_LENGTH = PREFIX.size
 LARGEST = 2**32 - 1
+
+LAYOUT: Layout = (
+    Field("length", "number", PREFIX_LENGTH, most=LARGEST),
+    Field("string", "bytes", LengthIn("length")),
+)
 
 _unpack = PREFIX.unpack_from
 

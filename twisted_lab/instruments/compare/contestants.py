@@ -38,6 +38,8 @@ def find(name: str) -> Contestant:
         found = specimen.find(name)
     except LookupError as error:
         raise LookupError(f"{error}, or a model: {', '.join(models.NAMES)}") from error
+    if found.codec is not None and found.exchange is None:
+        raise LookupError(f"{name} has no `exchange`: nobody knows how its client sends a message")
     return Contestant(name, [sys.executable, "-m", "twisted_lab.cli.serve", name], name if found.exchange else "echo")
 
 
