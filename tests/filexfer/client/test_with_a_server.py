@@ -78,8 +78,14 @@ class ServerTestCase(HandshakeTestCase):
         self.source = self.local / "source"
         self.factories: list[FilexferFactory] = []
 
-    async def listen(self, *, tls: bool = False, mode: Mode | None = Mode.READ_WRITE) -> int:
-        """Give the server's port."""
+    async def listen(
+        self,
+        *,
+        tls: bool = False,
+        mode: Mode | None = Mode.READ_WRITE,
+        wrap: Callable[[Any], Any] = lambda factory: factory,
+    ) -> int:
+        """Give the server's port; it serves what `wrap` makes of the factory."""
         threads = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         checker = InMemoryUsernamePasswordDatabaseDontUse(alice=PASSWORD.encode())
         accounts = Accounts(self.root, threads, checkers=[checker], anonymous=mode)
@@ -88,7 +94,7 @@ class ServerTestCase(HandshakeTestCase):
         endpoint: Any = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         if tls:
             endpoint = wrapServerTLS(server_tls(self.directory), endpoint)
-        port: Any = await endpoint.listen(factory)
+        port: Any = await endpoint.listen(wrap(factory))
         self.addCleanup(accounts.close)
         self.addCleanup(self.stop, factory, 0.0)
         self.addCleanup(port.stopListening)
