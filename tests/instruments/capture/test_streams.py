@@ -1,0 +1,154 @@
+"""Streams from packets: in order, whatever the wire did to them, and within bounds."""
+
+from hypothesis import given, strategies
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.instruments.capture.packets import CLIENT, SEGMENTS, SERVER, downstream, packet, upstream
+from tests.wire.cuts import PLACES, cut
+from twisted_lab.instruments.capture.pcapng import Packet
+from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
+from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, RST, SYN, Segment
+from twisted_lab.instruments.capture.streams import (
+    MAX_CONNECTIONS,
+    MAX_WAITING,
+    Connection,
+    Ended,
+    Happening,
+    Noted,
+    Opened,
+    Read,
+    Streams,
+)
+
+THE = Connection(1, CLIENT, SERVER)
+START = 2**32 - 5  # so that numbers wrap
+HANDSHAKE = [upstream(START - 1, flags=SYN), downstream(999, flags=SYN | ACK), upstream(START)]
+
+
+def happenings(packets: list[Packet]) -> list[Happening]:
+    """Give what happened in packets."""
+    streams = Streams()
+    return [each for one in packets for each in streams.take(one)]
+
+
+def reads(segments: list[Segment]) -> list[tuple[str, bytes, int]]:
+    """Give the reads in segments: stream, data, missing."""
+    found = happenings([packet(segment) for segment in segments])
+    return [(each.stream, each.data, each.missing) for each in found if isinstance(each, Read)]
+
+
+class StreamsTests(SynchronousTestCase):
+    """`Streams`."""
+
+    def test_a_connection(self) -> None:
+        """It is opened, read from and ended, with what was noted, and what was noted of nothing in particular."""
+        packets = [
+            packet(HANDSHAKE[0], 1.0, "between unix and unix:/run/echo"),
+            *map(packet, HANDSHAKE[1:]),
+            packet(upstream(START, b"hello", PSH | ACK), 2.0, "fault=slicer"),
+            packet(downstream(1000, b"echo hello", PSH | ACK), 3.0),
+            packet(upstream(START + 5, flags=FIN | ACK), 4.0),
+            packet(downstream(1010, b"!", FIN | ACK), 5.0, "late"),
+            packet(upstream(START + 6), 6.0, "closed: idle"),
+        ]
+        self.assertEqual(
+            happenings(packets),
+            [
+                Opened(THE, 1.0, ("between unix and unix:/run/echo",), midst=False),
+                Read(THE, 2.0, UPSTREAM, b"hello", ("fault=slicer",)),
+                Read(THE, 3.0, DOWNSTREAM, b"echo hello"),
+                Ended(THE, 4.0, UPSTREAM, reset=False, comments=()),
+                Read(THE, 5.0, DOWNSTREAM, b"!", ("late",)),
+                Ended(THE, 5.0, DOWNSTREAM, reset=False, comments=()),
+                Noted(THE, 6.0, UPSTREAM, ("closed: idle",)),
+            ],
+        )
+
+    def test_a_reset(self) -> None:
+        """A reset ends the connection; what comes after it is none of it."""
+        reset = packet(downstream(1000, flags=RST | ACK), 2.0, "closed: reset")
+        late = packet(upstream(START, b"late"))
+        self.assertEqual(
+            happenings([*map(packet, HANDSHAKE), reset, late])[1:],
+            [Ended(THE, 2.0, DOWNSTREAM, reset=True, comments=("closed: reset",))],
+        )
+
+    def test_one_read_of_several_packets(self) -> None:
+        """What our recorder cut for being too long is one read; what others cut is several."""
+        segments = [upstream(START, bytes(MAX_PAYLOAD)), upstream(START + MAX_PAYLOAD, b"x", PSH | ACK)]
+        more = [upstream(START + MAX_PAYLOAD + 1, b"y", PSH | ACK)]
+        found = happenings([packet(each) for each in [*HANDSHAKE, *segments, *more]])
+        self.assertEqual([each.continues for each in found if isinstance(each, Read)], [False, True, False])
+
+    @given(
+        strategies.binary(min_size=1, max_size=60),
+        PLACES,
+        strategies.lists(strategies.integers(0, 10**6), max_size=12),
+        strategies.randoms(use_true_random=False),
+    )
+    def test_whatever_the_wire_did(self, data: bytes, places: list[int], others: list[int], random: object) -> None:
+        """Segments in any order, some of them twice and cut elsewhere, give the stream, and nothing else."""
+        segments = []
+        for pieces in (cut(data, places), cut(data, others)):
+            at = START
+            for piece in pieces:
+                segments.append(upstream(at, piece))
+                at += len(piece)
+        random.shuffle(segments)  # type: ignore[attr-defined]
+        found = reads([*HANDSHAKE, *segments])
+        self.assertEqual(b"".join(piece for _, piece, _ in found), data)
+        self.assertTrue(all(piece and not missing for _, piece, missing in found))
+
+    def test_what_never_comes_is_a_gap(self) -> None:
+        """What is behind a gap waits, no more than a bound; then it is given, with how much is missing."""
+        size = MAX_PAYLOAD
+        behind = [upstream(START + 100 + number * size, bytes(size)) for number in range(MAX_WAITING // (size + 1024))]
+        self.assertEqual(len(reads([*HANDSHAKE, *behind])), 0)
+        more = upstream(START + 100 + len(behind) * size, b"x" * size)
+        found = reads([*HANDSHAKE, *behind, more])
+        self.assertEqual([missing for _, _, missing in found], [100] + [0] * len(behind))
+
+    def test_many_small_segments_wait_no_more(self) -> None:
+        """The bound holds for segments of a byte too."""
+        streams = Streams()
+        for segment in HANDSHAKE:
+            [*streams.take(packet(segment))]
+        for number in range(3000):
+            [*streams.take(packet(upstream(START + 2 + 2 * number, b"x")))]
+        ((_, directions),) = streams._known.values()
+        self.assertLess(len(directions[UPSTREAM].waiting), 1100)
+
+    def test_packets_that_were_not_kept_whole(self) -> None:
+        """What the capture cut off is missing before the next read."""
+        whole = packet(upstream(START, b"0123456789"))
+        short = Packet(0.0, whole.link, whole.data[:-4], ())
+        packets = [*map(packet, HANDSHAKE), short, packet(upstream(START + 10, b"next"))]
+        found = [each for each in happenings(packets) if isinstance(each, Read)]
+        self.assertEqual([(each.data, each.missing) for each in found], [(b"012345", 0), (b"next", 4)])
+
+    def test_in_the_midst(self) -> None:
+        """A capture that begins later is taken from there; who has the smaller port is the server."""
+        found = happenings([packet(downstream(5, b"x")), packet(upstream(7, b"y"))])
+        self.assertEqual(found[0], Opened(THE, 0.0, (), midst=True))
+        self.assertEqual([each.stream for each in found if isinstance(each, Read)], [DOWNSTREAM, UPSTREAM])
+        found = happenings([packet(downstream(5, flags=SYN | ACK)), packet(downstream(6, b"x"))])
+        self.assertEqual(found[0], Opened(THE, 0.0, (), midst=False))
+
+    def test_a_port_that_is_used_again(self) -> None:
+        """A new handshake is a new connection; the same once more isn't."""
+        again = [upstream(5000, flags=SYN), downstream(7000, flags=SYN | ACK), upstream(5001, b"x")]
+        found = happenings([packet(each) for each in [*HANDSHAKE, *HANDSHAKE, *again]])
+        self.assertEqual([each.connection.number for each in found], [1, 2, 2])
+
+    def test_connections_are_bounded(self) -> None:
+        """Of very many connections the oldest are forgotten."""
+        streams = Streams()
+        for number in range(MAX_CONNECTIONS + 10):
+            port = CLIENT._replace(port=10000 + number)
+            [*streams.take(packet(Segment(port, SERVER, number, 0, SYN)))]
+        self.assertEqual(len(streams._known), MAX_CONNECTIONS)
+
+    @given(strategies.lists(SEGMENTS, max_size=10))
+    def test_any_segments(self, segments: list[Segment]) -> None:
+        """Any segments are some connections'."""
+        happenings([packet(segment) for segment in segments])
