@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from twisted_lab.cli.capture_options import describe_capture, describe_dissector
 from twisted_lab.cli.entry import load, open_standard_streams, run_command
 from twisted_lab.cli.measuring_options import describe_compare, describe_load
 from twisted_lab.cli.parser import TARGET_HELP, Parser, ShowVersion
@@ -64,6 +65,23 @@ def build_parser() -> Parser:
         description=f"{text.capitalize()}: models (threads, selectors, twisted …), specimens (echo, header, "
         "module:attribute), or two runs of twisted-lab load that are kept. Exit status 1 if one of them failed.",
         describe=describe_compare,
+    )
+
+    text = "look at a capture: its messages, their sequence, or where its streams were cut"
+    verbs.add_parser(
+        "capture",
+        help=text,
+        description=f"{text.capitalize()}. A capture is a pcapng file of our recorder, or of Wireshark's tools.",
+        describe=describe_capture,
+    )
+
+    text = "print a dissector for Wireshark, in Lua"
+    verbs.add_parser(
+        "dissector",
+        help=text,
+        description="Print a dissector for Wireshark that shows a specimen's messages, in Lua. "
+        "To use it: tshark -X lua_script:FILE -r CAPTURE.",
+        describe=describe_dissector,
     )
 
     text = "start the services, talk to them, and say what happened"
