@@ -54,6 +54,8 @@ VARYING: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"twisted-lab \d+\.\d+\.\d+\S*"), "twisted-lab VERSION"),
     (re.compile(r"(127\.0\.0\.1|::1\]):[3-6]\d{4}\b"), r"\1:PORT"),
     (re.compile(r"\d+\.\d{3} s\b"), "DURATION"),
+    (re.compile(r"\b\d+\.\d{6}\b"), "SECONDS"),  # as captures have them
+    (re.compile(r'^Running as user "root".*\n', re.MULTILINE), ""),  # what tshark says to root
     (re.compile(r"0x[0-9a-f]{8,}"), "ADDRESS"),
     (re.compile(r"\bPID \d+"), "PID"),
     (re.compile(r"\bworker \d+(?= starts| ended| twisted_lab)"), "worker PID"),

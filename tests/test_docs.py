@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ENVIRONMENT
+from tests.tshark import NO_TSHARK
 from twisted_lab.instruments.faults.fault import kinds
 from twisted_lab.tap import echo, faultproxy, filexfer, header
 
@@ -33,6 +34,8 @@ def blocks(language: str, page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_shows_what_happens(page: Path) -> None:
     """Every command of the page is run, none left out, and prints what is shown."""
+    if NO_TSHARK and re.search(r"^ +\$ .*\btshark\b", page.read_text(), re.MULTILINE):
+        pytest.skip(NO_TSHARK)
     done = subprocess.run(
         [sys.executable, str(DOCS / "run_page.py"), str(page)],
         cwd=TOP,
@@ -107,6 +110,9 @@ def test_every_option_is_explained() -> None:
         assert re.search(rf"``{name}[ `]", measuring), name
     for name in names:
         assert f"``{name}" in commands, name
+    looking = (DOCS / "capture.rst").read_text() + (DOCS / "wireshark.rst").read_text()
+    for name in find_options(command / "capture_options.py"):
+        assert re.search(rf"``{name}[ `]", looking), name
     moving = (DOCS / "filexfer.rst").read_text() + (DOCS / "filexfer-access.rst").read_text()
     names = find_options(command / "filexfer" / "main.py", command / "filexfer" / "options.py")
     assert len(names) > 25

@@ -12,7 +12,7 @@ from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.sequence import MAX_ROWS, Sequence
 from twisted_lab.instruments.capture.stream_ruler import MAX_PIECES, MAX_RULERS, StreamRuler
 from twisted_lab.instruments.capture.streams import Connection, Ended, Happening, Noted, Opened, Read
-from twisted_lab.instruments.capture.view import View
+from twisted_lab.instruments.capture.view import View, counted
 from twisted_lab.wire.header import HeaderCodec, Message
 
 ONE, TWO = Connection(1, CLIENT, SERVER), Connection(2, CLIENT._replace(port=40001), SERVER)
@@ -46,6 +46,14 @@ def show(view: View, happenings: list[Happening] | None = None) -> list[str]:
 def words_of(drawn: str) -> list[str | None]:
     """Give the words in a picture, which must be well-formed."""
     return [element.text for element in ET.fromstring(drawn).iter(f"{SVG}text")]  # noqa: S314  # our own
+
+
+class CountedTests(SynchronousTestCase):
+    """`counted`."""
+
+    def test_counted(self) -> None:
+        """What stands there several times is shown once."""
+        self.assertEqual(counted(["a", "b\x1b", "a"]), ["a (2 times)", "b\\x1b"])
 
 
 class MessageLinesTests(SynchronousTestCase):

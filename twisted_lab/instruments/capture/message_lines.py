@@ -8,7 +8,7 @@ from twisted_lab.filexfer.names import show_sentence
 from twisted_lab.instruments.capture.messages import Broken, Message
 from twisted_lab.instruments.capture.recording import UPSTREAM
 from twisted_lab.instruments.capture.streams import Ended, Happening, Noted, Opened
-from twisted_lab.instruments.capture.view import Origin, join, show_size, side
+from twisted_lab.instruments.capture.view import Origin, counted, join, show_size, side
 
 _INDENT = 21
 
@@ -31,8 +31,8 @@ class MessageLines:
         text = _show(happening)
         if text:
             yield f"{after:>10.6f} {happening.connection.number:>4}  {text}"
-        for comment in getattr(happening, "comments", ()) if text else ():
-            yield f"{'':{_INDENT}}{show_sentence(comment)}"
+        for comment in counted(getattr(happening, "comments", ())) if text else ():
+            yield f"{'':{_INDENT}}{comment}"
 
     def finish(self) -> Iterator[str]:
         """Give nothing more."""

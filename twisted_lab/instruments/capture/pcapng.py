@@ -22,7 +22,7 @@ MAX_INTERFACES = 1024
 MAX_COMMENT = 65535
 _COMMENT, _END = 1, 0
 _HARDWARE, _APPLICATION = 2, 4
-_RESOLUTION, _OFFSET = 9, 14
+_NAME, _RESOLUTION, _OFFSET = 2, 9, 14
 _OLD = {b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1"}
 #: Ticks of a second in what is written: microseconds.
 TICKS = 10**6
@@ -45,7 +45,7 @@ class Packet:
 def write_start(application: str = "twisted-lab") -> bytes:
     """Give what a file begins with: a section, and its one interface, of raw IP packets in microseconds."""
     section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1) + _options([(_APPLICATION, application.encode())])
-    interface = struct.pack("<HHI", RAW, 0, 0) + _options([(_RESOLUTION, b"\x06")])
+    interface = struct.pack("<HHI", RAW, 0, 0) + _options([(_NAME, application.encode()), (_RESOLUTION, b"\x06")])
     return _block(SECTION, section) + _block(INTERFACE, interface)
 
 

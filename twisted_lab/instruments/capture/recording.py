@@ -72,12 +72,12 @@ class Recording:
         """
         Take the end of the connection, and why.
 
-        Was it reset, then by the sender of `stream`; unless that is told, one whose reason isn't clean was.
+        Was it reset, then by the sender of `stream`; unless that is told, the reason says so.
         """
         if self._over:
             return
         if reset is None:
-            reset = len(self._ended) < 2 and "cleanly" not in reason
+            reset = reason.startswith("reset")
         why = [] if reason == CLEAN else [f"closed: {reason}"]
         if reset:
             comments = self._take_notes(UPSTREAM) + self._take_notes(DOWNSTREAM)

@@ -8,7 +8,7 @@ from twisted_lab.instruments import svg
 from twisted_lab.instruments.capture.messages import Broken, Message
 from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.streams import Ended, Happening, Noted, Opened
-from twisted_lab.instruments.capture.view import Origin, cut, join, show_size
+from twisted_lab.instruments.capture.view import Origin, counted, cut, join, show_size
 
 #: Columns between the two in a terminal; rows of a picture at most.
 WIDTH = 58
@@ -87,8 +87,8 @@ def _texts(happening: Happening) -> Iterator[tuple[str, str]]:
             pass
         case _:
             return
-    for comment in getattr(happening, "comments", ()):
-        yield "", show_sentence(comment)
+    for comment in counted(getattr(happening, "comments", ())):
+        yield "", comment
 
 
 def _heading() -> str:

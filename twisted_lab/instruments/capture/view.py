@@ -1,8 +1,10 @@
 """What every view of a capture is, and what they share."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from twisted_lab.filexfer.names import show_sentence
 from twisted_lab.instruments.capture.messages import Message
 from twisted_lab.instruments.capture.recording import UPSTREAM
 from twisted_lab.instruments.capture.streams import Happening
@@ -44,6 +46,12 @@ def show_size(message: Message) -> str:
 def cut(text: str, width: int) -> str:
     """Give as much of a text as fits."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def counted(comments: Iterable[str]) -> list[str]:
+    """Give comments fit to print, each once, with how often it stands there."""
+    counts = Counter(map(show_sentence, comments))
+    return [f"{comment} ({count} times)" if count > 1 else comment for comment, count in counts.items()]
 
 
 def join(words: Iterable[str]) -> str:
