@@ -131,8 +131,8 @@ class BoundedConnection(Protocol):
         self.close("server stopping", last_word=True)
 
     def _see_half_close(self, wrapper: Any) -> None:
-        """Have a wrapper, such as ``haproxy:`` puts here, pass on that a side is shut; TLS can't be half closed."""
-        wraps = isinstance(wrapper, ProtocolWrapper)
+        """Have a wrapper that doesn't, as that of ``haproxy:``, pass on half-closes; TLS has none."""
+        wraps = isinstance(wrapper, ProtocolWrapper) and not IHalfCloseableProtocol.providedBy(wrapper)
         if wraps and not ISSLTransport.providedBy(wrapper):
             wrapper.readConnectionLost = self.readConnectionLost
             wrapper.writeConnectionLost = self.writeConnectionLost

@@ -1,5 +1,6 @@
 """A file is followed: what is written later comes later, and a file that is replaced is left for the next."""
 
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +13,7 @@ class FollowTests(SynchronousTestCase):
 
     def test_what_comes_later(self) -> None:
         """Bytes come as they are written; what was written just before the file was replaced isn't lost."""
-        path = Path(self.mktemp())
+        path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "it.pcapng"
         path.write_bytes(b"one ")
 
         def append() -> None:

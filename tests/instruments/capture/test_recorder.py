@@ -1,6 +1,7 @@
 """The recorder: synthetic TCP as it should be, rotated within bounds, and never in the way."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -22,7 +23,7 @@ class RecorderTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a recorder whose clock stands at 1000 s."""
         self.clock = Clock()
-        self.path = Path(self.mktemp())
+        self.path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "it.pcapng"
 
     def make(self, **bounds: int) -> Recorder:
         """Make a recorder."""

@@ -75,8 +75,7 @@ class MessageLinesTests(SynchronousTestCase):
                 "  1.500000    2  <-  the server resets the connection",
                 "                     closed: \\x1b[2J",
                 "  1.750000    1  ->  the client has sent everything",
-                "  2.000000    1  ->  noted:",
-                "                     closed: idle",
+                "  2.000000    1  ->  closed: idle",
             ],
         )
 

@@ -4,7 +4,9 @@ import contextlib  # trial takes a module's `suppress` for something else
 import socket
 import ssl
 import struct
+import tempfile
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import trustme
@@ -15,7 +17,7 @@ from twisted.internet.threads import deferToThread
 from tests.filexfer.client.test_with_a_server import ServerTestCase
 from tests.instruments.capture.packets import flags, read
 from tests.net.wires import DEADLINE, WireTestCase, reactor, read_all, wait
-from twisted_lab.echo import EchoFactory
+from twisted_lab.echo import Echo, EchoFactory
 from twisted_lab.header_service import HeaderClientFactory, HeaderServerFactory
 from twisted_lab.instruments.capture.recorder import Recorder
 from twisted_lab.instruments.capture.wrapping import capture
@@ -33,12 +35,27 @@ class RefusingFactory(EchoFactory):
         """Make none."""
 
 
+class Late(Echo):
+    """Says something when its peer has shut its side."""
+
+    def readConnectionLost(self) -> None:
+        """Say it, and close."""
+        self.transport.write(b"late")
+        super().readConnectionLost()
+
+
+class LateFactory(EchoFactory):
+    """Serves `Late`."""
+
+    protocol = Late
+
+
 class WrappingTests(WireTestCase):
     """`capture`."""
 
     def setUp(self) -> None:
         """Make a recorder."""
-        self.path = Path(self.mktemp())
+        self.path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "it.pcapng"
         self.recorder = Recorder(reactor, self.path)
         self.addCleanup(self.recorder.close)
 
@@ -81,6 +98,41 @@ class WrappingTests(WireTestCase):
                 (own, ".", b""),
             ],
         )
+
+    async def test_half_close(self) -> None:
+        """A client that shuts its side and reads late gets every byte, as it does without a recorder."""
+        port = await self.serve_recorded(EchoFactory(reactor, b""))
+        content = b"0123456789abcdef" * 2**16
+
+        def send(client: socket.socket) -> None:
+            client.sendall(content)
+            client.shutdown(socket.SHUT_WR)
+
+        def talk(client: socket.socket) -> bytes:
+            sender = Thread(target=send, args=(client,))
+            sender.start()
+            sender.join(0.5)
+            received = read_all(client)
+            sender.join()
+            return received
+
+        self.assertEqual(await self.as_client(port, talk), content)
+        await wait(self.ended)
+        back = b"".join(segment.payload for _, segment in read(self.path) if segment.source.port == port)
+        self.assertEqual(back, content)
+
+    async def test_shut_by_the_client(self) -> None:
+        """What a server sends after its client has shut its side is recorded after that."""
+        port = await self.serve_recorded(LateFactory(reactor))
+
+        def talk(client: socket.socket) -> bytes:
+            client.shutdown(socket.SHUT_WR)
+            return read_all(client)
+
+        self.assertEqual(await self.as_client(port, talk), b"late")
+        await wait(self.ended)
+        seen = [(segment.source.port == port, flags(segment)) for _, segment in read(self.path)]
+        self.assertEqual(seen[3:], [(False, "F."), (True, "P."), (True, "F."), (False, ".")])
 
     async def test_reset(self) -> None:
         """A peer's reset is one."""

@@ -28,11 +28,11 @@ class MessageLines:
                 place = {"connection": happening.connection.number, "time": happening.time, "after": after}
                 yield json.dumps({"event": event.pop("event"), **place, **event}, ensure_ascii=False)
             return
-        text = _show(happening)
+        comments = counted(getattr(happening, "comments", ()))
+        text = f"{_arrow(happening.stream)}  {comments.pop(0)}" if isinstance(happening, Noted) else _show(happening)
         if text:
             yield f"{after:>10.6f} {happening.connection.number:>4}  {text}"
-        for comment in counted(getattr(happening, "comments", ())) if text else ():
-            yield f"{'':{_INDENT}}{comment}"
+            yield from (f"{'':{_INDENT}}{comment}" for comment in comments)
 
     def finish(self) -> Iterator[str]:
         """Give nothing more."""
@@ -51,8 +51,6 @@ def _show(happening: Happening) -> str:
             return f"{_arrow(stream)}  {show_sentence(why)}; {size:,} B of the message were there"
         case Ended(stream=stream, reset=reset):
             return f"{_arrow(stream)}  the {side(stream)} {'resets the connection' if reset else 'has sent everything'}"
-        case Noted(stream=stream):
-            return f"{_arrow(stream)}  noted:"
     return ""
 
 

@@ -78,7 +78,7 @@ class Recording:
             return
         if reset is None:
             reset = reason.startswith("reset")
-        why = [] if reason == CLEAN else [f"closed: {reason}"]
+        why = [] if reason == CLEAN else [reason if reason.startswith("closed") else f"closed: {reason}"]
         if reset:
             comments = self._take_notes(UPSTREAM) + self._take_notes(DOWNSTREAM)
             self._send(stream, RST | ACK, time, comments=comments + why)

@@ -9,10 +9,10 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from zope.interface import alsoProvides
+from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from twisted_lab.instruments.capture.recorder import Recorder
 from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM, Recording
@@ -55,9 +55,13 @@ class _Connection(ProtocolWrapper):
         if self.factory.reads == DOWNSTREAM:
             client, server = server, client
         self.recording = self.factory.recorder.record(client, server)
-        super().makeConnection(transport)
+        # As in ProtocolWrapper, but that the protocol, when it is connected, finds us ready for half-closes.
+        directlyProvides(self, providedBy(transport))
         if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
             alsoProvides(self, IHalfCloseableProtocol)
+        Protocol.makeConnection(self, transport)
+        self.factory.registerProtocol(self)
+        self.wrappedProtocol.makeConnection(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Record a read."""
