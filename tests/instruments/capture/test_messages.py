@@ -10,7 +10,7 @@ from tests.instruments.capture.packets import CLIENT, SERVER
 from tests.wire.cuts import PLACES, cut
 from twisted_lab.instruments.capture.messages import Broken, MakeCodec, Message, Messages
 from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
-from twisted_lab.instruments.capture.streams import Connection, Ended, Happening, Opened, Read
+from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
 from twisted_lab.instruments.capture.summary import LONGEST, Summary
 from twisted_lab.wire import header
 from twisted_lab.wire.header import Content, Header, HeaderCodec
@@ -120,6 +120,13 @@ class MessagesTests(SynchronousTestCase):
         ]
         found = [each for happening in happenings for each in messages.take(happening)]
         self.assertEqual([type(each) for each in found], [Opened, Read, Broken, Ended])
+
+    def test_decoders_are_bounded(self) -> None:
+        """Connections that never end don't add up."""
+        messages = Messages(HeaderCodec)
+        for number in range(MAX_CONNECTIONS + 10):
+            list(messages.take(Opened(Connection(number, CLIENT, SERVER), 0.0, (), midst=False)))
+        self.assertEqual(len(messages._decoders), 2 * MAX_CONNECTIONS)
 
     def test_a_gap(self) -> None:
         """Behind a gap nobody knows where messages begin."""

@@ -11,6 +11,7 @@ from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, 
 from twisted_lab.instruments.capture.streams import (
     MAX_CONNECTIONS,
     MAX_WAITING,
+    MAX_WAITING_IN_ALL,
     Connection,
     Ended,
     Happening,
@@ -117,6 +118,22 @@ class StreamsTests(SynchronousTestCase):
             [*streams.take(packet(upstream(START + 2 + 2 * number, b"x")))]
         ((_, directions),) = streams._known.values()
         self.assertLess(len(directions[UPSTREAM].waiting), 1100)
+
+    def test_all_together_wait_no_more(self) -> None:
+        """There is a bound for all connections together, and what waits of one that is forgotten counts no more."""
+        streams = Streams()
+        for number in range(100):
+            client = CLIENT._replace(port=10000 + number)
+            [*streams.take(packet(Segment(client, SERVER, 0, 0, SYN)))]
+            for late in range(15):
+                at = 2 + late * MAX_PAYLOAD
+                [*streams.take(packet(Segment(client, SERVER, at, 0, ACK, bytes(MAX_PAYLOAD))))]
+        waiting = [each.size for _, directions in streams._known.values() for each in directions.values()]
+        self.assertEqual(sum(waiting), streams._waiting)
+        self.assertLessEqual(sum(waiting), MAX_WAITING_IN_ALL)
+        for number in range(100):
+            [*streams.take(packet(Segment(CLIENT._replace(port=10000 + number), SERVER, 0, 0, RST)))]
+        self.assertEqual(streams._waiting, 0)
 
     def test_packets_that_were_not_kept_whole(self) -> None:
         """What the capture cut off is missing before the next read."""

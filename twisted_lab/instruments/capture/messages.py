@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
-from twisted_lab.instruments.capture.streams import Connection, Ended, Happening, Opened, Read
+from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
 from twisted_lab.instruments.capture.summary import Summary
 from twisted_lab.wire.codec import Codec
 
@@ -50,6 +50,8 @@ class Messages:
         """Give it, and the messages that are complete by it."""
         match happening:
             case Opened(connection=connection):
+                while len(self._decoders) > 2 * MAX_CONNECTIONS - 2:  # those of connections whose end isn't there
+                    del self._decoders[next(iter(self._decoders))]
                 for stream in (UPSTREAM, DOWNSTREAM):
                     self._decoders[connection, stream] = _Decoder(self._make_codec and self._make_codec())
                 yield happening

@@ -4,8 +4,8 @@ Connections and their streams, put together from captured packets.
 In what our recorder wrote nothing is missing or out of order; in what was caught on a wire there are segments that come
 twice, late or never. What is late is waited for, and kept within bounds; what never comes is a gap.
 
-Bounds: `MAX_CONNECTIONS` that are known at one time, and `MAX_WAITING` bytes of a direction that wait for those before
-them.
+Bounds: `MAX_CONNECTIONS` that are known at one time; `MAX_WAITING` bytes of a direction that wait for those before
+them, and `MAX_WAITING_IN_ALL`.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, 
 
 MAX_CONNECTIONS = 4096
 MAX_WAITING = 2**20
+MAX_WAITING_IN_ALL = 2**26
 #: Bytes that a segment is taken for, besides its own.
 _OVERHEAD = 1024
 _HALF = 2**31
@@ -99,6 +100,7 @@ class Streams:
     def __init__(self) -> None:
         self._known: dict[tuple[Address, Address], tuple[Connection, dict[str, _Direction]]] = {}
         self._count = 0
+        self._waiting = 0  # bytes, of all directions
 
     def take(self, packet: Packet) -> Iterator[Happening]:
         """Take the next packet; give what it lets be known, in order."""
@@ -109,7 +111,7 @@ class Streams:
         key = min(ends), max(ends)
         begins = segment.flags & (SYN | ACK) == SYN
         if begins and key in self._known and self._known[key][1][UPSTREAM].next != (segment.sequence + 1) % 2**32:
-            del self._known[key]
+            self._drop_waiting(self._known.pop(key)[1])
         if key not in self._known:
             if segment.flags & (RST | FIN) and not segment.payload:  # of one that isn't known any more
                 return
@@ -135,15 +137,21 @@ class Streams:
             client, server = server, client
         connection = Connection(self._count, client, server)
         while len(self._known) >= MAX_CONNECTIONS:
-            del self._known[next(iter(self._known))]
+            self._drop_waiting(self._known.pop(next(iter(self._known)))[1])
         self._known[key] = connection, {UPSTREAM: _Direction(), DOWNSTREAM: _Direction()}
         return Opened(connection, packet.time, packet.comments if knows else (), not knows)
 
     def _forget(self, key: tuple[Address, Address], directions: dict[str, _Direction]) -> None:
         """Keep next to nothing of a connection that is over; the last acknowledgements may be to come."""
         self._known[key] = self._known.pop(key)
+        self._drop_waiting(directions)
         for direction in directions.values():
             direction.over = True
+
+    def _drop_waiting(self, directions: dict[str, _Direction]) -> None:
+        for direction in directions.values():
+            self._waiting -= direction.size
+            direction.size = 0
             direction.waiting.clear()
 
     def _pass(
@@ -162,18 +170,25 @@ class Streams:
         if _after(segment.sequence, direction.next or 0) > 0:
             if segment.sequence not in direction.waiting:
                 direction.waiting[segment.sequence] = segment, packet
-                direction.size += len(segment.payload) + _OVERHEAD
-            if direction.size <= MAX_WAITING:
+                self._wait(direction, len(segment.payload) + _OVERHEAD)
+            if self._may_wait(direction):
                 return
         else:
             yield from self._give(connection, stream, direction, segment, packet)
         while direction.waiting and not direction.over:
             first = min(direction.waiting, key=lambda sequence: _after(sequence, direction.next or 0))
-            if _after(first, direction.next or 0) > 0 and direction.size <= MAX_WAITING:
+            if _after(first, direction.next or 0) > 0 and self._may_wait(direction):
                 return
             one, itself = direction.waiting.pop(first)
-            direction.size -= len(one.payload) + _OVERHEAD
+            self._wait(direction, -len(one.payload) - _OVERHEAD)
             yield from self._give(connection, stream, direction, one, itself)
+
+    def _wait(self, direction: _Direction, size: int) -> None:
+        direction.size += size
+        self._waiting += size
+
+    def _may_wait(self, direction: _Direction) -> bool:
+        return direction.size <= MAX_WAITING and self._waiting <= MAX_WAITING_IN_ALL
 
     def _give(
         self, connection: Connection, stream: str, direction: _Direction, segment: Segment, packet: Packet
