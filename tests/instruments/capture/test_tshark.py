@@ -75,6 +75,17 @@ def test_it_is_sound_tcp(made: Made, ends: tuple[IAddress, IAddress]) -> None:
     assert fields(made.path, "frame.comment", only="tcp.flags.reset==1") == [["closed: reset by client"]]
 
 
+def test_what_wireshark_writes_is_read(made: Made) -> None:
+    """A file that Wireshark's tools have written has the same packets for us, with their comments."""
+    recording = made.recorder.record(*SIX)
+    recording.struck(UPSTREAM, "slicer", "size=3", 0.0)
+    recording.passed(UPSTREAM, QUESTION, 0.25)
+    recording.closed("reset by client", 0.5)
+    theirs = made.path.with_name("theirs.pcapng")
+    tshark(made.path, "-F", "pcapng", "-w", str(theirs))
+    assert read(theirs) == read(made.path)
+
+
 def test_faults_are_comments(made: Made) -> None:
     """What was done to the bytes stands beside them, and can be searched for."""
     recording = made.recorder.record(*FOUR)
