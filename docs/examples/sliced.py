@@ -19,6 +19,7 @@ MESSAGES = [
     Message({"type": "greeting", "id": 3}, b"how are you?"),
 ]
 SIZE = 40  # bytes
+PAUSE = 0.25  # seconds
 
 
 async def main(reactor: Any) -> None:
@@ -30,9 +31,9 @@ async def main(reactor: Any) -> None:
     for start in range(0, len(stream), SIZE):
         client.recording.struck(UPSTREAM, "slicer", f"average_size={SIZE}", reactor.seconds())
         client.write(stream[start : start + SIZE])
-        await deferLater(reactor, 0.05)
+        await deferLater(reactor, PAUSE)
     client.loseConnection()
-    await deferLater(reactor, 0.05)
+    await deferLater(reactor, PAUSE)
     recorder.close()
 
 

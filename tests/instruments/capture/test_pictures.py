@@ -36,13 +36,13 @@ def happenings() -> list[Happening]:
     return [
         Opened(THE, 0.0, (), midst=False),
         Read(THE, 0.000742, UPSTREAM, one, FAULT),
-        Read(THE, 0.051561, UPSTREAM, two, FAULT),
-        Read(THE, 0.052018, DOWNSTREAM, replies[0] + replies[1]),
-        Read(THE, 0.102277, UPSTREAM, three, FAULT),
-        Read(THE, 0.152541, UPSTREAM, four, FAULT),
-        Read(THE, 0.152936, DOWNSTREAM, replies[2]),
-        Ended(THE, 0.203499, UPSTREAM, reset=False, comments=()),
-        Ended(THE, 0.203499, DOWNSTREAM, reset=False, comments=()),
+        Read(THE, 0.251561, UPSTREAM, two, FAULT),
+        Read(THE, 0.252018, DOWNSTREAM, replies[0] + replies[1]),
+        Read(THE, 0.502277, UPSTREAM, three, FAULT),
+        Read(THE, 0.752541, UPSTREAM, four, FAULT),
+        Read(THE, 0.752936, DOWNSTREAM, replies[2]),
+        Ended(THE, 1.003499, UPSTREAM, reset=False, comments=()),
+        Ended(THE, 1.003499, DOWNSTREAM, reset=False, comments=()),
     ]
 
 
