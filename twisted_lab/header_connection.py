@@ -11,6 +11,9 @@ from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.content import SizedProducer
 from twisted_lab.wire.errors import RemoteProtocolError
 
+#: Bytes that must come within an idle timeout, inside a message: who sends one a second holds a place for nothing.
+LEAST_PROGRESS = 1024
+
 
 class HeaderConnection(BoundedConnection, HeaderProtocol):
     """
@@ -86,6 +89,10 @@ class HeaderConnection(BoundedConnection, HeaderProtocol):
         super().stop_producer()
         if not self.transport.disconnecting:
             self.register_backpressure()
+
+    def least_progress(self) -> int:
+        """Be content with a byte between messages, and not with less than `LEAST_PROGRESS` inside one."""
+        return 0 if self.is_idle() else LEAST_PROGRESS
 
     def drain(self) -> None:
         """Let the message that is arriving arrive, and be answered."""

@@ -1,9 +1,9 @@
 """
-For tests of protocols: connections in memory, with a clock of one's own, and faults on them.
+For tests of protocols: connections in memory, with a clock of one's own, faults on them, and cases of conformance.
 
 `join` connects two protocols; `MemoryEndpoint` leads to a factory; `join_through` puts the fault proxy between the two,
 with the faults that ``twistd -n faultproxy`` has. Nothing happens but what `twisted.internet.task.Clock.advance` makes
-happen, and the same seed gives the same faults.
+happen, and the same seed gives the same faults. `Conformance` has a test for each case of ``twisted-lab conform``.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,6 +13,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import Factory
 
+from twisted_lab.instruments.conform.conformance import Conformance, replay
 from twisted_lab.instruments.faults.toxic import Toxic, from_text, make_toxic
 from twisted_lab.instruments.proxy.link import Link, Observer
 from twisted_lab.instruments.proxy.proxy import Proxy
@@ -21,6 +22,7 @@ from twisted_lab.net.memory_socket import ROOM
 from twisted_lab.wire.codec import Codec
 
 __all__ = [
+    "Conformance",
     "FaultyConnection",
     "MemoryEndpoint",
     "MemoryTransport",
@@ -28,6 +30,7 @@ __all__ = [
     "join",
     "join_through",
     "make_toxic",
+    "replay",
 ]
 
 

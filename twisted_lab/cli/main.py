@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from twisted_lab.cli.capture_options import describe_capture, describe_dissector
+from twisted_lab.cli.conform_options import describe_conform
 from twisted_lab.cli.entry import load, open_standard_streams, run_command
 from twisted_lab.cli.measuring_options import describe_compare, describe_load
 from twisted_lab.cli.parser import TARGET_HELP, Parser, ShowVersion
@@ -82,6 +83,15 @@ def build_parser() -> Parser:
         description="Print a dissector for Wireshark that shows a specimen's messages, in Lua. "
         "To use it: tshark -X lua_script:FILE -r CAPTURE.",
         describe=describe_dissector,
+    )
+
+    text = "examine a server by numbered cases: framing, close, pressure, hostile clients, isolation, resources"
+    verbs.add_parser(
+        "conform",
+        help=text,
+        description=f"{text.capitalize()}. Exit status: 0; 1 if a case failed; 2 if all that is wrong is that nobody "
+        "knows.",
+        describe=describe_conform,
     )
 
     text = "start the services, talk to them, and say what happened"

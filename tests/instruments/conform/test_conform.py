@@ -1,0 +1,137 @@
+"""Conformance: right servers pass, and each way to be wrong is found by the cases that are there for it."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+import pytest
+from twisted.protocols.basic import Int32StringReceiver, LineReceiver, NetstringReceiver
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.instruments.conform.servers import WRONG, RightFactory, plain
+from tests.instruments.conform.servers import Echo as StockEcho
+from twisted_lab.instruments.conform import targets
+from twisted_lab.instruments.conform.drawn import search
+from twisted_lab.instruments.conform.examination import Result, cases, examine
+from twisted_lab.instruments.conform.junit import as_xml
+from twisted_lab.instruments.conform.verdict import Verdict
+from twisted_lab.net.int32 import Int32Receiver
+from twisted_lab.specimen import ECHO, HEADER
+from twisted_lab.testing import Conformance
+
+
+class EchoTests(Conformance, SynchronousTestCase):
+    """``twistd -n echo``'s factory."""
+
+    server = ECHO
+
+
+class HeaderTests(Conformance, SynchronousTestCase):
+    """``twistd -n header``'s factory."""
+
+    server = HEADER
+
+
+class RightTests(Conformance, SynchronousTestCase):
+    """A server of strings on our own parts."""
+
+    server = staticmethod(RightFactory)
+    codec = "int32"
+
+
+class StockEchoTests(Conformance, SynchronousTestCase):
+    """Twisted's example: what is wrong with it is known, and nothing else is."""
+
+    server = staticmethod(plain(StockEcho))
+    codec = "echo"
+    known = {  # noqa: RUF012  # as documented
+        "C2": "it loses what waits when the client shuts its side",
+        "C3": "it loses what waits when the client shuts its side",
+        "P1": "it buffers for a client that doesn't read",
+    }
+
+
+def failing(target: targets.Target, only: Sequence[str] = ()) -> set[str]:
+    """Give the ids of the cases that fail."""
+    return {result.case.id for result in examine(target, cases(only)) if result.finding.verdict is Verdict.FAIL}
+
+
+class WrongTests(SynchronousTestCase):
+    """Servers that are wrong."""
+
+    def test_what_is_wrong_is_found(self) -> None:
+        """By the cases that are there for it."""
+        for name, (server, codec, expected) in WRONG.items():
+            with self.subTest(name):
+                found = failing(targets.of(server, codec), [*expected])
+                self.assertEqual(found, expected)
+                self.flushLoggedErrors()
+
+
+SEVEN = {f"V{number}" for number in range(1, 8)}
+
+
+@pytest.mark.parametrize(
+    ("receiver", "expected"),
+    [
+        (Int32StringReceiver, SEVEN),
+        (Int32Receiver, set()),
+        (LineReceiver, {"V1", "V2", "V7"}),
+        (NetstringReceiver, {"V2", "V4", "V7"}),
+    ],
+)
+def test_receiver_classes(receiver: type, expected: set[str]) -> None:
+    """The seven faults of the stock Int32StringReceiver are found, none in ours, and some in its sisters."""
+    assert failing(targets.of(receiver), ["V"]) == expected
+
+
+def test_a_failing_conversation_is_made_small() -> None:
+    """Hypothesis leaves two requests of one read, or one that is cut, and nothing else."""
+    server, codec, _ = WRONG["a read is a message"]
+    found = search(targets.of(server, codec), seed=0)
+    assert found is not None
+    conversation, _ = found
+    assert len(conversation.requests) + len(conversation.steps) == 2
+
+
+def test_ids_are_stable_and_explained() -> None:
+    """Each is there once, and says what it does and expects."""
+    every = cases()
+    assert len({case.id for case in every}) == len(every) > 30
+    assert all(case.title and case.expects for case in every)
+    assert [case.id for case in cases(["close"])] == [f"C{number}" for number in range(1, 7)]
+    with pytest.raises(LookupError, match="no case 'F99'"):
+        cases(["F99"])
+
+
+def test_junit() -> None:
+    """Continuous integration reads what failed, and why; non-strict fails if it is to."""
+    server, codec, _ = WRONG["no backpressure"]
+    results: list[Result] = [*examine(targets.of(server, codec), cases(["P", "H4"]))]
+    suite = ET.fromstring(as_xml("it", results, strict=False))  # noqa: S314  # ours
+    assert suite.attrib == {"name": "it", "tests": "5", "failures": "1", "skipped": "0"}
+    (failure,) = suite.iter("failure")
+    assert "from a client that reads none" in failure.attrib["message"]
+    strict = ET.fromstring(as_xml("it", results, strict=True))  # noqa: S314
+    assert strict.attrib["failures"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "sentence"),
+    [
+        ("nothing", None, "there is no specimen 'nothing'"),
+        ("json:nothing", None, "there is no json:nothing"),
+        ("json:dumps", None, "what does json:dumps speak?"),
+        ("json:loads", "int32", None),
+        ("127.0.0.1:1", None, "what does 127.0.0.1:1 speak?"),
+        ("127.0.0.1:1", "morse", "there is no codec 'morse'"),
+        ("shutil:move", "int32", "needs more to make a factory than a clock"),
+        ("127.0.0.1:1", "echo", "can't be reached: Connection refused"),
+    ],
+)
+def test_what_cant_be_examined(name: str, codec: str | None, sentence: str | None) -> None:
+    """It is told in a sentence; what makes something else than a factory is seen when it is used."""
+    if sentence is None:
+        assert {result.finding.verdict for result in examine(targets.find(name, codec), cases(["F1"]))} <= {*Verdict}
+        return
+    with pytest.raises(LookupError, match=sentence):
+        targets.find(name, codec)

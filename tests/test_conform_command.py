@@ -1,0 +1,121 @@
+"""``twisted-lab conform`` as a user runs it: in memory, and over the network against real services."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.processes import DEADLINE, SCRIPTS, command, program, service
+
+LAB = str(SCRIPTS / "twisted-lab")
+WRONG = """
+from twisted.internet.protocol import Factory, Protocol
+
+
+class ReadIsMessage(Protocol):
+    def dataReceived(self, data):
+        if len(data) >= 4:
+            self.transport.write(data[: 4 + int.from_bytes(data[:4], "big")])
+
+
+def wrong():
+    return Factory.forProtocol(ReadIsMessage)
+"""
+
+
+def conform(*words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
+    """Examine."""
+    return command(LAB, "conform", *words, cwd=cwd, deadline=4 * DEADLINE)
+
+
+def test_a_right_server_in_memory() -> None:
+    """Each case has a line with its id and verdict, and the sum is the last."""
+    done = conform("header", "--strict")
+    assert done.returncode == 0, done.stdout.decode()
+    lines = done.stdout.decode().splitlines()
+    assert lines[0] == "F1   pass        a request at a time, each whole"
+    assert lines[-1] == f"{len(lines) - 1} cases: {len(lines) - 1} pass"
+
+
+def test_ones_own_server_that_is_wrong(tmp_path: Path) -> None:
+    """Status 1; what was expected and what happened; JUnit's file; and a test of pytest's that fails by itself."""
+    (tmp_path / "mine.py").write_text(WRONG)
+    words = ("mine:wrong", "--codec", "int32", "--only", "framing", "-j", "results.xml", "--save", ".")
+    done = conform(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "cut after byte 1 of 14" in done.stdout.decode()
+    assert "expected: the same replies" in done.stdout.decode()
+    suite = ET.parse(tmp_path / "results.xml").getroot()  # noqa: S314  # ours
+    assert int(suite.attrib["failures"]) >= 4
+    again = command(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_conform_f5.py", cwd=tmp_path)
+    assert again.returncode == 1, again.stdout.decode()
+    assert "AssertionError: mine:wrong: " in again.stdout.decode()
+    right = WRONG.replace("class ReadIsMessage(Protocol)", "class Old(Protocol)")
+    right += "\n\nfrom twisted_lab.net.int32 import Int32Receiver\n\n\nclass ReadIsMessage(Int32Receiver):\n"
+    (tmp_path / "mine.py").write_text(
+        right + "    def stringReceived(self, string):\n        self.sendString(string)\n"
+    )
+    again = command(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_conform_f5.py", cwd=tmp_path)
+    assert again.returncode == 0, again.stdout.decode()
+
+
+@pytest.mark.parametrize("name", ["echo", "header"])
+def test_our_services_over_the_network(name: str) -> None:
+    """They pass, strictly."""
+    with service(name) as running:
+        done = conform(running.addresses[0], "--codec", name, "--strict")
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
+def test_a_unix_socket() -> None:
+    """It is an address too."""
+    with service("echo", "--listen", "unix:echo.sock", listen=False) as running:
+        done = conform(f"unix:{running.directory}/echo.sock", "--codec", "echo", "--only", "F1", "--only", "C2")
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def test_a_model_over_the_network() -> None:
+    """Anybody's server can be examined; this one serves one client at a time, and that is found."""
+    with program(sys.executable, "-m", "twisted_lab.models.blocking", "127.0.0.1", "0") as running:
+        done = conform(running.addresses[0], "--codec", "echo", "--only", "I1", "--json")
+    assert done.returncode == 1
+    (found,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (found["id"], found["verdict"]) == ("I1", "fail")
+
+
+def test_the_list() -> None:
+    """All cases, with what they do and what is expected, or some; for machines too."""
+    assert b"F3   framing    two requests cut at every place\n                expected: " in conform("--list").stdout
+    listed = [json.loads(line) for line in conform("--list", "--json", "--only", "close").stdout.splitlines()]
+    assert [case["id"] for case in listed] == ["C1", "C2", "C3", "C4", "C5", "C6"]
+
+
+def test_strict(tmp_path: Path) -> None:
+    """What is right in effect passes, unless it is to be strict."""
+    words = ("twisted_lab.net.int32:Int32Receiver", "--only", "H4")
+    assert conform(*words, cwd=tmp_path).returncode == 0
+    assert conform(*words, "--strict", cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        ((), os.EX_USAGE, "what is to be examined?"),
+        (("nothing",), os.EX_USAGE, "there is no specimen 'nothing'"),
+        (("127.0.0.1:1",), os.EX_USAGE, "what does 127.0.0.1:1 speak?"),
+        (("127.0.0.1:1", "--codec", "int32"), os.EX_UNAVAILABLE, "can't connect to 127.0.0.1:1: Connection refused"),
+        (("echo", "--only", "F99"), os.EX_USAGE, "there is no case 'F99'"),
+        (("echo", "--only", "V1"), 2, "none of these cases applies to echo"),
+        (("echo", "--only", "F1", "-j", "/nowhere/x.xml"), os.EX_CANTCREAT, "can't write /nowhere/x.xml"),
+    ],
+)
+def test_mistakes_are_one_sentence(words: tuple[str, ...], status: int, sentence: str) -> None:
+    """With the proper status."""
+    done = conform(*words)
+    assert done.returncode == status, done.stderr.decode()
+    assert sentence in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1

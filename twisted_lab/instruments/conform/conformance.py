@@ -1,0 +1,67 @@
+"""The cases as tests, for whoever has a server to test: with pytest, trial or unittest."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from twisted_lab.instruments.conform import targets
+from twisted_lab.instruments.conform.case import Case
+from twisted_lab.instruments.conform.drawn import Conversation, hold
+from twisted_lab.instruments.conform.examination import cases, examine
+from twisted_lab.instruments.conform.framing import Framing
+from twisted_lab.instruments.conform.verdict import BrokenRuleError, Verdict
+
+
+class Conformance:
+    """
+    A test for each case; mix it into a ``TestCase`` and say what is tested::
+
+        class MyServerTests(Conformance, SynchronousTestCase):
+            server = staticmethod(MyFactory)
+            codec = "int32"
+
+    `server`: a factory, what makes one (without arguments, or of a clock), a `Specimen`, or a receiver class; `codec`:
+    the name of what it speaks, or a `Framing`; None where the server says that itself. With `strict`, as it is unless
+    told otherwise, what is non-strict fails. A case that doesn't apply passes. `known`: ids of cases that fail, and why
+    that is as it should be; they fail the test if they pass.
+    """
+
+    server: Any
+    codec: str | Framing | None = None
+    strict = True
+    seed = 0
+    known: ClassVar[dict[str, str]] = {}
+
+    def _examine(self, case: Case) -> None:
+        test: Any = self
+        target = targets.of(self.server, self.codec)
+        results = [*examine(target, [case], self.seed)]
+        if not results:
+            return  # it doesn't apply
+        finding = results[0].finding
+        allowed = {Verdict.PASS} if self.strict else {Verdict.PASS, Verdict.NON_STRICT}
+        if case.id in self.known:
+            if finding.verdict in allowed:
+                test.fail(f"{case.id} passes, though it is known that {self.known[case.id]}")
+        elif finding.verdict not in allowed:
+            test.fail(f"{case.id}, {case.title}: {finding.detail}; expected: {case.expects}")
+
+
+def _add(case: Case) -> None:
+    def test(self: Conformance) -> None:
+        self._examine(case)
+
+    test.__doc__ = f"{case.id}: {case.title}; {case.expects}."
+    setattr(Conformance, f"test_{case.id}", test)
+
+
+for _each in cases():
+    _add(_each)
+
+
+def replay(target: str, codec: str, requests: Sequence[int], steps: Sequence[int | str]) -> None:
+    """Hold a conversation that ``twisted-lab conform --save`` has kept; `AssertionError` if it fails still."""
+    with targets.find(target, None if ":" not in target else codec).open() as subject:
+        try:
+            hold(subject, Conversation(requests, steps))
+        except BrokenRuleError as error:
+            raise AssertionError(f"{target}: {error}") from error

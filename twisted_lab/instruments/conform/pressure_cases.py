@@ -1,0 +1,99 @@
+"""P: clients that send and don't read, or read slowly. What a server keeps for them must have a bound."""
+
+from twisted_lab.instruments.conform.case import PATIENCE, baseline, case, no_errors, passed, requests, together
+from twisted_lab.instruments.conform.peer import OPEN, Peer, Subject
+from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding
+
+#: Bytes that a server may take from a client that doesn't read, what sockets on both sides keep included.
+ENOUGH, ENOUGH_FAR = 2**20, 16 * 2**20
+#: Bytes that are offered to it.
+OFFERED, OFFERED_FAR = 4 * 2**20, 64 * 2**20
+
+
+@case("P1", "a client that sends and never reads", "the server stops reading from it", "replies")
+def never_reads(subject: Subject) -> Finding:
+    """Offer much, and see how much is taken."""
+    peer, sent = _offer(subject)
+    taken = sent - peer.unsent
+    most = ENOUGH if subject.in_memory else ENOUGH_FAR
+    peer.reset()
+    if taken > most:
+        raise BrokenRuleError(f"it takes {taken:,} bytes from a client that reads none of its replies, and goes on")
+    no_errors(subject)
+    return passed()
+
+
+@case("P2", "a client that reads late", "all replies are there in the end, in order", "replies")
+def reads_late(subject: Subject) -> Finding:
+    """Offer much, then read."""
+    parts = baseline(subject)
+    data = requests(subject)
+    count = 2**20 // len(data)
+    peer = subject.connect()
+    peer.stop_reading()
+    peer.send(data * count)
+    subject.settle()
+    peer.read_on()
+    expected = together(subject, parts * count)
+
+    def all_there() -> bool:
+        # Cheap first: decoding all of it each time would take as long as the square of it.
+        return (
+            len(peer.received) >= count
+            and not peer.unsent
+            and subject.framing.decode(bytes(peer.received))[0] == expected
+        )
+
+    subject.wait(lambda: peer.state != OPEN or all_there(), 4 * PATIENCE)
+    if not all_there():
+        raise BrokenRuleError(f"replies are missing, or others came: {len(peer.received):,} bytes in all")
+    peer.close()
+    no_errors(subject)
+    return passed()
+
+
+@case("P3", "a client that stops reading and goes on, again and again", "the same replies", "replies")
+def stop_and_go(subject: Subject) -> Finding:
+    """Read now and then."""
+    parts = baseline(subject)
+    data = requests(subject) * 40
+    expected = together(subject, parts * 40)
+    peer = subject.connect()
+    for start in range(0, len(data), 997):
+        (peer.stop_reading if start // 997 % 2 else peer.read_on)()
+        peer.send(data[start : start + 997])
+        subject.between()
+    peer.read_on()
+    subject.wait(lambda: subject.framing.decode(bytes(peer.received)) == (expected, 0), PATIENCE)
+    if subject.framing.decode(bytes(peer.received))[0] != expected:
+        raise BrokenRuleError(f"replies are missing, or others came: {len(peer.received):,} bytes in all")
+    peer.close()
+    no_errors(subject)
+    return passed()
+
+
+@case("P4", "another client beside one that never reads", "it is served", "replies")
+def beside(subject: Subject) -> Finding:
+    """Ask while the server is stuck with another."""
+    peer, _ = _offer(subject)
+    baseline(subject)
+    peer.reset()
+    no_errors(subject)
+    return passed()
+
+
+def _offer(subject: Subject) -> tuple[Peer, int]:
+    data = requests(subject)
+    most = OFFERED if subject.in_memory else OFFERED_FAR
+    peer = subject.connect()
+    peer.stop_reading()
+    sent = 0
+    before = -1
+    # Until nothing more is taken, or all of it is.
+    while sent < most and sent - peer.unsent > before:
+        before = sent - peer.unsent
+        more = data * max(1, 2**18 // len(data))
+        peer.send(more)
+        sent += len(more)
+        subject.settle()
+    return peer, sent
