@@ -23,6 +23,7 @@ def interleaved(subject: Subject) -> Finding:
         rest = -(-len(data) // step) * step - number
         peer.send(data[rest:])
         expect(subject, peer, together(subject, parts))
+    for peer in peers:
         peer.close()
     no_errors(subject)
     return passed()
