@@ -199,6 +199,8 @@ def test_load(tmp_path: Path) -> None:
     assert all(case["rate"] > 0 for case in numbers["closed"].values())
     assert numbers["C"]["rate"] > 0
     assert {*numbers["counting"]} == {"record_value", "Times", "flush"}
+
+
 def test_proxy(tmp_path: Path) -> None:
     """Each proxy that is there lets a stream and messages pass; others are named as missing."""
     numbers = run("proxy", tmp_path / "proxy.json", "--scale", "small")
