@@ -1,10 +1,16 @@
-"""The clients of the experiments: blocking sockets, whose every step has a deadline."""
+"""
+The clients of the experiments: blocking sockets. All that is awaited has a deadline, and what is kept has a bound.
+
+A server that is checked may send for ever, or a byte now and then: the deadline is that of a whole answer, not of a
+read.
+"""
 
 import random
 import select
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from threading import Thread
 
@@ -33,37 +39,76 @@ def connect(address: tuple[str, int], deadline: float = DEADLINE, *, small: bool
     return connection
 
 
-def receive(connection: socket.socket, count: int) -> bytes:
-    """Receive `count` bytes, or fewer if the stream ends, breaks, or nothing comes for too long."""
+def receive(connection: socket.socket, count: int, deadline: float | None = None) -> bytes:
+    """Receive `count` bytes, or fewer if the stream ends or breaks, or at `deadline`: its timeout from now, if none."""
     data = bytearray()
     with suppress(OSError):
-        while len(data) < count and (chunk := connection.recv(min(count - len(data), MIB))):
+        for chunk in _chunks(connection, deadline or deadline_of(connection), count):
             data += chunk
     return bytes(data)
 
 
 def receive_echo(connection: socket.socket, count: int) -> bytes:
-    """Receive an echo of `count` capital letters, or as much of it as comes, and give it without its prefixes."""
-    data = bytearray()
+    """
+    Receive an echo of `count` capital letters, or what comes of it, and give it without its prefixes.
+
+    It takes `longest_echo` bytes at most, and the connection's timeout for all of them.
+    """
+    data, missing = bytearray(), count
     with suppress(OSError):
-        while len(data.replace(PREFIX, b"").rstrip(PREFIX)) < count and (chunk := connection.recv(MIB)):
+        for chunk in _chunks(connection, deadline_of(connection), longest_echo(count)):
             data += chunk
+            missing -= len(chunk.translate(None, PREFIX))
+            if missing <= 0:
+                break
     return bytes(data.replace(PREFIX, b""))
 
 
-def receive_all(connection: socket.socket) -> tuple[bytes, str]:
-    """Receive until nothing more comes; give it, and how that ended: closed, reset, silent, or endless."""
-    data, deadline = bytearray(), time.monotonic() + DEADLINE
+def receive_all(connection: socket.socket, most: int = MOST, within: float = DEADLINE) -> tuple[bytes, str]:
+    """
+    Receive until nothing more comes; give it, and how that ended: closed, reset, silent, or endless.
+
+    It is silent if nothing comes for as long as the connection's timeout, and endless if more than `most` bytes do, or
+    some are still coming after `within` seconds.
+    """
+    data, end = bytearray(), time.monotonic() + within
     try:
-        while chunk := connection.recv(MIB):
+        while time.monotonic() < end:
+            chunk = _receive(connection, min(end, deadline_of(connection)), MIB)
             data += chunk
-            if len(data) > MOST or time.monotonic() > deadline:
-                return bytes(data), "endless"
+            if not chunk:
+                return bytes(data), "closed"
+            if len(data) > most:
+                break
     except TimeoutError:
-        return bytes(data), "silent"
+        return bytes(data), "endless" if data and time.monotonic() >= end else "silent"
     except OSError:
         return bytes(data), "reset"
-    return bytes(data), "closed"
+    return bytes(data), "endless"
+
+
+def longest_echo(count: int) -> int:
+    """Give how long the echo of so many bytes is at most: each of them was read, and has its prefix, alone."""
+    return count * (len(PREFIX) + 1)
+
+
+def deadline_of(connection: socket.socket) -> float:
+    """Give when an answer that is awaited from now on must be there, by the connection's timeout."""
+    return time.monotonic() + (connection.gettimeout() or 0.0)
+
+
+def _chunks(connection: socket.socket, deadline: float, count: int) -> Iterator[bytes]:
+    """Give what comes, `count` bytes in all, until the stream ends; `TimeoutError` at the deadline."""
+    while count and (chunk := _receive(connection, deadline, min(count, MIB))):
+        count -= len(chunk)
+        yield chunk
+
+
+def _receive(connection: socket.socket, deadline: float, count: int) -> bytes:
+    """Give what comes next; the connection's own timeout stays as it is, for a thread may be sending by it."""
+    if not select.select([connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        raise TimeoutError
+    return connection.recv(count)
 
 
 def ask(connection: socket.socket, text: bytes = b"hello") -> bytes:

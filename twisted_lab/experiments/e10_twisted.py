@@ -12,6 +12,7 @@ from twisted_lab.experiments.client import (
     connect,
     is_answered,
     letters,
+    longest_echo,
     receive,
     receive_all,
     receive_echo,
@@ -120,7 +121,7 @@ def check_half_close(server: Server) -> Claim:
         thread = send_apart(connection, data)
         thread.join(0.3)
         time.sleep(0.3)
-        answer, end = receive_all(connection)
+        answer, end = receive_all(connection, longest_echo(len(data)))
         thread.join()
     came = len(answer.replace(PREFIX, b""))
     return Claim(

@@ -8,13 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from twisted_lab.experiments.client import PREFIX, connect, letters, receive, receive_all, send_apart
+from twisted_lab.experiments.client import PREFIX, connect, deadline_of, letters, receive, receive_all, send_apart
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.experiments.server import Server, model, service
+from twisted_lab.wire.header import MAX_HEADER
 
 #: Seconds in which a check wants an answer, and between two pieces that should be read apart.
 PATIENCE, PAUSE = 2.0, 0.05
+#: The longest content that is sent, and that a reply may have.
 CONTENT = letters(300_000)
+#: Characters of a reply's value that are shown.
+_SHOWN = 40
 Message = tuple[dict[str, Any], bytes]
 
 
@@ -124,7 +128,7 @@ def check_identity(server: Server) -> Claim:
     identity = replies[0][0].get("id") if replies else None
     return Claim(
         "the id comes back, a length of 0 is no content, and a key that nobody knows does no harm",
-        f"{len(replies)} replies, id {identity}",
+        f"{len(replies)} replies, id {show_value(identity)}",
         len(replies) == 1 and identity == 7 and replies[0][1] == b"",
         "Copy id into the reply; ignore the keys that you don't know.",
     )
@@ -134,12 +138,12 @@ def check_bad(server: Server, what: str, stream: bytes) -> Claim:
     """Break the protocol after a good message."""
     with connect(server.address, PATIENCE) as connection:
         replies = converse(connection, message({"type": "good"}) + stream, 3)
-        end = receive_all(connection)[1]
+        end = receive_all(connection, most=MAX_HEADER, within=2 * PATIENCE)[1]
     types = [header.get("type") for header, _ in replies]
     return Claim(
         f"{what} is answered with an error, and the connection is closed; the message before it is answered",
-        f"answers of the types {', '.join(map(str, types)) or '(none)'}; then it was {end}",
-        types == ["good", "error"] and "code" in replies[1][0] and end != "silent",
+        f"answers of the types {show_types(replies)}; then it was {end}",
+        types == ["good", "error"] and "code" in replies[1][0] and end in {"closed", "reset"},
         "Where the next message begins is unknown: send a header of type error with a code, and close.",
     )
 
@@ -151,14 +155,13 @@ def check_truncated(server: Server) -> Claim:
         time.sleep(PAUSE)
         with suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
-        types = [header.get("type") for header, _ in read_replies(connection, 2)]
+        replies = read_replies(connection, 2)
     with connect(server.address, PATIENCE) as connection:
         well = bool(converse(connection, message({"type": "next"}), 1))
     return Claim(
         "a message that the stream's end cuts short isn't answered, but for an error, and the server goes on",
-        f"answers of the types {', '.join(map(str, types)) or '(none)'}; "
-        f"the next client is {'' if well else 'not '}answered",
-        types in ([], ["error"]) and well,
+        f"answers of the types {show_types(replies)}; the next client is {'' if well else 'not '}answered",
+        [header.get("type") for header, _ in replies] in ([], ["error"]) and well,
         "What isn't complete when the stream ends never will be: drop it.",
     )
 
@@ -166,7 +169,7 @@ def check_truncated(server: Server) -> Claim:
 def judge(predicted: str, replies: list[Message], expected: list[tuple[str, bytes]], hint: str) -> Claim:
     """Compare types and contents of replies with what they should be."""
     seen = [(header.get("type"), content) for header, content in replies]
-    shown = ", ".join(f"{name} with {len(content)} bytes" for name, content in seen)
+    shown = ", ".join(f"{show_value(name)} with {len(content)} bytes" for name, content in seen)
     return Claim(predicted, shown or "no whole answer came back", seen == expected, hint)
 
 
@@ -184,17 +187,47 @@ def converse(connection: socket.socket, data: bytes, count: int) -> list[Message
 
 
 def read_replies(connection: socket.socket, count: int) -> list[Message]:
-    """Give up to `count` messages, as many as come whole."""
+    """Give up to `count` messages, as many as come whole within the connection's timeout; none is longer than ours."""
     replies: list[Message] = []
-    with suppress(ValueError, TypeError, AttributeError):  # what isn't a message ends it
-        while len(replies) < count and len(prefix := receive(connection, 4)) == 4:
-            header = json.loads(receive(connection, min(int.from_bytes(prefix), 2**16)))
-            length = header.get("length", 0)
-            content = receive(connection, length)
-            if len(content) < length:
-                break
-            replies.append((header, content))
+    deadline = deadline_of(connection)
+    with suppress(ValueError, RecursionError):  # what isn't a message ends it
+        while len(replies) < count:
+            replies.append(read_reply(connection, deadline))
     return replies
+
+
+def read_reply(connection: socket.socket, deadline: float) -> Message:
+    """Give one message; `ValueError` or `RecursionError` if what comes isn't one, or not whole."""
+    header_length = int.from_bytes(receive_whole(connection, 4, deadline))
+    if header_length > MAX_HEADER:
+        raise ValueError("the header is too long")
+    header = json.loads(receive_whole(connection, header_length, deadline).decode())
+    if not isinstance(header, dict):
+        raise ValueError("the header is no object")  # noqa: TRY004  # of what was received, not of an argument
+    length = header.get("length", 0)
+    if type(length) is not int or not 0 <= length <= len(CONTENT):
+        raise ValueError("no check sends content of such a length")
+    return header, receive_whole(connection, length, deadline)
+
+
+def receive_whole(connection: socket.socket, count: int, deadline: float) -> bytes:
+    """Receive `count` bytes; `ValueError` if they don't come."""
+    data = receive(connection, count, deadline)
+    if len(data) < count:
+        raise ValueError("it isn't whole")
+    return data
+
+
+def show_value(value: object) -> str:
+    """Give a value of a reply's header for a line on a terminal: a server may have put anything into it."""
+    if isinstance(value, str) and value.isprintable():
+        return value[:_SHOWN]
+    return f"(a {type(value).__name__})" if isinstance(value, (dict, list)) else f"{value!r:.{_SHOWN}}"
+
+
+def show_types(replies: list[Message]) -> str:
+    """Give the types of replies."""
+    return ", ".join(show_value(header.get("type")) for header, _ in replies) or "(none)"
 
 
 EXPERIMENT = Experiment(
