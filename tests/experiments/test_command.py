@@ -2,7 +2,7 @@
 
 import json
 import os
-import pty
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +14,7 @@ import pytest
 
 from tests.experiments.fakes import FAILING, HOLDING, PICTURE, experiment
 from tests.processes import DEADLINE, ENVIRONMENT, command
+from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.cli import experiment as verb
 from twisted_lab.experiments import find, numbers
 from twisted_lab.experiments.errors import CannotRunError
@@ -152,18 +153,25 @@ def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, number: str, 
 
 
 def test_progress(tmp_path: Path) -> None:
-    """On a terminal a run that takes longer than two seconds says that it goes on, and takes that away again."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        ["twisted-lab", "experiment", "5", "--json"],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        assert process.wait(DEADLINE) == 0
-    shown = os.read(ours, 4096).decode()
-    os.close(ours)
-    assert "\r\x1b[Kexperiment 05 runs: 2 s" in shown
-    assert shown.endswith("\r\x1b[K")
+    """
+    On a terminal a run that takes longer than two seconds says that it goes on, and takes that away again.
+
+    It does so before anything is printed, which goes to the same terminal.
+    """
+    with PseudoTerminal("twisted-lab", "experiment", "5", "--runs", str(tmp_path)) as terminal:
+        terminal.wait()
+    assert "experiment 05 runs: 2 s" in terminal.shown
+    left = re.sub(r"[^\n]*\r\x1b\[K", "", terminal.shown).replace("\r\n", "\n")
+    assert " runs: " not in left
+    assert re.search(r"^(holds|FAILS)  predicted: ", left, re.MULTILINE)
+    assert re.search(r"^\d of \d predictions hold\.", left, re.MULTILINE)
+
+
+def test_progress_of_what_is_kept_elsewhere(tmp_path: Path) -> None:
+    """With standard output in a file, nothing of it gets there."""
+    shell = f"twisted-lab experiment 5 --json --runs {tmp_path} >{tmp_path}/found"
+    with PseudoTerminal("sh", "-c", shell) as terminal:
+        terminal.wait()
+    assert terminal.shown.startswith("experiment 05 runs: 2 s\r\x1b[K")
+    assert terminal.shown.endswith("\r\x1b[K")
+    assert json.loads((tmp_path / "found").read_text())["experiment"] == 5

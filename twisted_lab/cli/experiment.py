@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
+from typing import Self
 
 from twisted_lab import experiments
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
@@ -17,6 +19,8 @@ from twisted_lab.instruments.run_directory import RunDirectory
 
 #: The exit status of each verdict; of several, that of the worst.
 STATUS = {HOLDS: os.EX_OK, FAILS: 1, UNKNOWN: 2}
+#: How lines are printed while an experiment runs.
+Say = Callable[[str], None]
 _WIDTH = 80
 #: Seconds after which a terminal is shown that something goes on.
 _DELAY = 2.0
@@ -38,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             sys.stderr.write(f"twisted-lab: runs can't be kept in {arguments.runs}: {error.strerror}\n")
             return os.EX_CANTCREAT
-        with Progress(f"experiment {experiment.number:02} runs"):
-            verdicts.append((print_json if arguments.json else print_text)(experiment, directory))
+        with Progress(f"experiment {experiment.number:02} runs") as progress:
+            verdicts.append((print_json if arguments.json else print_text)(experiment, directory, progress.say))
     if len(chosen) > 1 and not arguments.json:
         counts = (f"{verdicts.count(verdict)} {verdict}" for verdict in STATUS if verdict in verdicts)
         sys.stdout.write(f"{len(chosen)} experiments: {', '.join(counts)}\n")
@@ -56,32 +60,30 @@ def choose(words: list[str]) -> list[int]:
     return [int(word) for word in words]
 
 
-def print_json(experiment: Experiment, directory: RunDirectory) -> str:
+def print_json(experiment: Experiment, directory: RunDirectory, say: Say) -> str:
     """Run one, and print what is kept as one line of JSON; give the verdict."""
     performance = perform(experiment, directory, lambda _: None)
     found = {**performance.as_json(), "directory": str(directory.path)}
-    sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    say(json.dumps(found, ensure_ascii=False))
     return performance.verdict
 
 
-def print_text(experiment: Experiment, directory: RunDirectory) -> str:
+def print_text(experiment: Experiment, directory: RunDirectory, say: Say) -> str:
     """Run one, and print what is found when it is; give the verdict."""
     say(f"Experiment {experiment.number:02}: {experiment.title}\n")
     say(wrap("Question:   ", experiment.question))
     say(wrap("Prediction: ", experiment.prediction) + "\n")
-    performance = perform(experiment, directory, show)
+    performance = perform(experiment, directory, lambda found: say(describe(found)))
     say(f"{sum_up(performance)}\nKept in {directory.path}\n")
     return performance.verdict
 
 
-def show(found: Claim | Picture) -> None:
-    """Print a finding. What was observed isn't wrapped: its figures differ in length."""
+def describe(found: Claim | Picture) -> str:
+    """Give a finding as it is printed. What was observed isn't wrapped: its figures differ in length."""
     if isinstance(found, Picture):
-        say(f"{found.title}\n\n{found.text}\n")
-    else:
-        say(wrap(f"{'holds' if found.holds else 'FAILS'}  predicted: ", found.predicted))
-        say(f"       observed:  {found.observed}\n")
+        return f"{found.title}\n\n{found.text}\n"
+    predicted = wrap(f"{'holds' if found.holds else 'FAILS'}  predicted: ", found.predicted)
+    return f"{predicted}\n       observed:  {found.observed}\n"
 
 
 def sum_up(performance: Performance) -> str:
@@ -96,35 +98,50 @@ def wrap(label: str, text: str) -> str:
     return textwrap.fill(text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
 
 
-def say(text: str) -> None:
-    """Print it at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 class Progress:
-    """Says on a terminal, from two seconds on, that something runs, and for how long already."""
+    """
+    Says on a terminal, from two seconds on, that something runs, and for how long already.
+
+    What is printed meanwhile goes through `say`: it may go to the same terminal, and to where the line stands.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._over = Event()
         self._thread = Thread(target=self._tell, daemon=True)
+        self._writing = Lock()
+        self._stands = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._clear()
+
+    def say(self, text: str) -> None:
+        """Print lines at once, in place of the progress, which comes again below them."""
+        with self._writing:
+            self._clear()
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
 
     def _tell(self) -> None:
         began, wait = monotonic(), _DELAY
         while not self._over.wait(wait):
-            sys.stderr.write(f"\r\x1b[K{self._what}: {monotonic() - began:.0f} s")
-            sys.stderr.flush()
+            with self._writing:
+                self._clear()
+                sys.stderr.write(f"{self._what}: {monotonic() - began:.0f} s")
+                sys.stderr.flush()
+                self._stands = True
             wait = 1.0
-        if wait == 1.0:
+
+    def _clear(self) -> None:
+        if self._stands:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+            self._stands = False
