@@ -1,18 +1,17 @@
 """One run of an experiment: what it found, and the verdict; kept in a run directory."""
 
-import platform
 import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import psutil
 
 from twisted_lab.experiments.errors import CannotRunError
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.run_directory import RunDirectory
 
 HOLDS, FAILS, UNKNOWN = "holds", "fails", "unknown"
@@ -49,12 +48,7 @@ class Performance:
             ],
             "pictures": [f"{picture.name}.svg" for picture in self.pictures],
             "seconds": round(self.seconds, 3),
-            "versions": {
-                "python": platform.python_version(),
-                "twisted": version("twisted"),
-                "twisted-lab": version("twisted-lab"),
-            },
-            "platform": platform.platform(),
+            "circumstances": circumstances(),
         }
 
 
