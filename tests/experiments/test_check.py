@@ -113,6 +113,24 @@ def test_no_factory(protocol: str, sentence: str) -> None:
     assert done.stderr.decode() == f"twisted-lab: {sentence}\n"
 
 
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        ("import sys; sys.exit(3)", "'mine' exited when it was imported, with status 3"),
+        ("import sys; sys.exit()", "'mine' exited when it was imported, with status 0"),
+        ("import sys; sys.exit('no configuration')", "'mine' exited when it was imported: no configuration"),
+        ("import sys; Factory = sys.exit", "Factory() exited, with status 0"),
+        ("import os; os._exit(3)", "a server ended with status 3: it has printed nothing"),
+    ],
+)
+def test_a_module_that_exits(tmp_path: Path, module: str, sentence: str) -> None:
+    """A module that ends the program, in place of making a factory, is said to do that."""
+    (tmp_path / "mine.py").write_text(module)
+    done = command("twisted-lab", "check", "10", "--protocol", "mine:Factory", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (os.EX_USAGE, b"")
+    assert done.stderr.decode() == f"twisted-lab: {sentence}\n"
+
+
 @pytest.mark.parametrize("number", ["02", "99", "ten"])
 def test_no_check(number: str) -> None:
     """An experiment without a check is one sentence, that names those that have one."""

@@ -35,11 +35,20 @@ def test_their_changes() -> None:
 def test_one_that_does_not_start() -> None:
     """A program that ends before it listens is told with the last line that it printed."""
     with (
-        pytest.raises(DidNotStartError, match="a server ended: no, not today") as raised,
+        pytest.raises(DidNotStartError, match="a server ended with status 3: no, not today") as raised,
         start([sys.executable, "-c", "print('well'); print('no, not today'); exit(3)"]),
     ):
         pass
     assert raised.value.status == 3
+
+
+def test_one_that_is_killed() -> None:
+    """A program that a signal ends before it listens is told with the signal."""
+    with (
+        pytest.raises(DidNotStartError, match="a server was ended by signal 9: it has printed nothing"),
+        start([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]),
+    ):
+        pass
 
 
 def test_one_that_never_listens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,8 @@ def find_factory(reference: str) -> Any:
         raise LookupError(f"{reference!r} isn't module:Factory")
     try:
         found = import_module(module)
+    except SystemExit as error:
+        raise LookupError(f"{module!r} exited when it was imported{_status(error)}") from error
     except Exception as error:  # whatever the reader's module raises is theirs to know
         raise LookupError(f"{module!r} can't be imported: {type(error).__name__}: {error}") from error
     if not hasattr(found, attribute):
@@ -33,11 +35,18 @@ def find_factory(reference: str) -> Any:
     if isinstance(factory, type) or not IProtocolFactory.providedBy(factory):
         try:
             factory = factory()
+        except SystemExit as error:
+            raise LookupError(f"{attribute}() exited{_status(error)}") from error
         except Exception as error:
             raise LookupError(f"{attribute}() raised {type(error).__name__}: {error}") from error
     if not IProtocolFactory.providedBy(factory):
         raise LookupError(f"{attribute} gives no factory of Twisted's but a {type(factory).__name__}")
     return factory
+
+
+def _status(ended: SystemExit) -> str:
+    """Give what it was called with: a status, or a sentence in place of one."""
+    return f": {ended.code}" if isinstance(ended.code, str) else f", with status {ended.code or 0}"
 
 
 def main() -> None:
