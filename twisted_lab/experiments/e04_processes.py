@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from twisted_lab.experiments.client import PREFIX, ask, connect
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.experiments.server import Server, model
-from twisted_lab.experiments.usage import children, settles
+from twisted_lab.experiments.usage import children, count_children, settles
 from twisted_lab.experiments.visits import Visits, side_by_side
 
 CLIENTS = 8
@@ -57,11 +57,6 @@ def start_before() -> Claim:
         f"{before} processes without clients, {after} with {CLIENTS}",
         before == after > 0,
     )
-
-
-def count_children(server: Server) -> int:
-    """Give how many processes the server has started."""
-    return len(children(server))
 
 
 EXPERIMENT = Experiment(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from twisted_lab.experiments.client import ask, connect
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.experiments.server import model
-from twisted_lab.experiments.usage import children, settles, threads
+from twisted_lab.experiments.usage import count_children, settles, threads
 from twisted_lab.experiments.visits import Visits, one_after_another, side_by_side
 
 
@@ -29,7 +29,7 @@ def run() -> Iterator[Claim | Picture]:
         with connect(server.address) as one, connect(server.address) as other:
             ask(one)
             ask(other)
-            count = len(children(server))
+            count = count_children(server)
         yield Claim("ForkingMixIn starts a process for each client", f"{count} processes for 2 clients", count == 2)
 
 

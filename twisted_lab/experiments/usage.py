@@ -1,39 +1,50 @@
 """What a server takes of the machine: its threads, processes, memory and time on a processor."""
 
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-
-import psutil
 
 from twisted_lab.experiments.errors import CannotRunError
 from twisted_lab.experiments.server import PATIENCE, Server
+from twisted_lab.instruments.compare.usage import Usage, are_shown, processes_of
+
+
+def look(server: Server) -> Usage:
+    """Give what it uses, with all that it has started; `CannotRunError` if nobody can tell."""
+    if not are_shown():
+        raise CannotRunError("what /proc shows are the processes of another namespace")
+    usage = Usage.of(server.pid)
+    if not usage.processes:
+        raise CannotRunError("a server has ended")
+    return usage
 
 
 def threads(server: Server) -> int:
-    """Give how many threads its process has."""
-    return int(_process(server).num_threads())
-
-
-def children(server: Server) -> list[int]:
-    """Give the processes that it has started and that run."""
-    alive = [child for child in _process(server).children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child.pid for child in alive]
+    """Give how many threads it has."""
+    return look(server).threads
 
 
 def memory(server: Server) -> int:
     """Give how many bytes of memory it has."""
-    return int(_process(server).memory_info().rss)
+    return look(server).memory
+
+
+def count_children(server: Server) -> int:
+    """Give how many processes it has started that run."""
+    return look(server).processes - 1
+
+
+def children(server: Server) -> list[int]:
+    """Give the numbers of the processes that it has started and that run."""
+    look(server)  # whether they can be seen
+    return [pid for pid in processes_of(server.pid) if pid != server.pid]
 
 
 def cpu_shares(servers: Sequence[Server], seconds: float) -> list[float]:
     """Watch servers for so long; give what share of that time each was on a processor, 1.0 being one processor."""
-    before, began = [_cpu_time(server) for server in servers], time.monotonic()
+    before, began = [look(server).cpu for server in servers], time.monotonic()
     time.sleep(seconds)
     passed = time.monotonic() - began
-    return [(_cpu_time(server) - then) / passed for server, then in zip(servers, before, strict=True)]
+    return [(look(server).cpu - then) / passed for server, then in zip(servers, before, strict=True)]
 
 
 def settles(count: Callable[[Server], int], server: Server, at: int) -> bool:
@@ -44,14 +55,3 @@ def settles(count: Callable[[Server], int], server: Server, at: int) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def _cpu_time(server: Server) -> float:
-    spent = _process(server).cpu_times()
-    return float(spent.user + spent.system)
-
-
-def _process(server: Server) -> psutil.Process:
-    if sys.platform == "linux" and Path("/proc/self").readlink().name != str(os.getpid()):
-        raise CannotRunError("what /proc shows are the processes of another namespace")
-    return psutil.Process(server.pid)

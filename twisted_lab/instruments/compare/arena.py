@@ -18,7 +18,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted_lab.instruments.compare.comparison import Sample
 from twisted_lab.instruments.compare.contestants import Contestant
 from twisted_lab.instruments.compare.server_process import ServerFailedError, ServerProcess
-from twisted_lab.instruments.compare.usage import Usage, processes_of
+from twisted_lab.instruments.compare.usage import Usage, are_shown, processes_of
 from twisted_lab.instruments.load import cores
 from twisted_lab.instruments.load.crew import HEAD_START, Crew, WorkerFailedError
 from twisted_lab.instruments.load.measurement import Measurement
@@ -45,7 +45,8 @@ class Arena:
         looks: list[Usage] = []
 
         def look() -> None:
-            looks.append(Usage.of(server.pid))
+            if are_shown():
+                looks.append(Usage.of(server.pid))
 
         try:
             await server.start()
@@ -71,7 +72,7 @@ class Arena:
     async def count_syscalls(self, contestant: Contestant, connections: int) -> float | None:
         """Give the system calls of a message, if perf(1) is there and may count them."""
         perf = shutil.which("perf")
-        if perf is None:
+        if perf is None or not are_shown():
             return None
         server = ServerProcess(self._reactor, contestant.command, self._cores)
         counted: list[Any] = []
@@ -124,6 +125,8 @@ def _numbers(measurement: Measurement, looks: Sequence[Usage], connections: int)
     numbers = {"rate": measurement.rate}
     if not measurement.starved:  # else these would be those of the clients that were served
         numbers |= {f"p{percent:g}": measurement.percentile(which, percent) for percent in (50.0, 99.0, 99.9)}
+    if len(looks) < 3:  # what /proc shows are others' processes
+        return numbers
     idle, before, after = looks
     if measurement.answers:
         numbers["cpu"] = (after.cpu - before.cpu) / measurement.answers

@@ -1,5 +1,7 @@
 """What a server's processes use: all that it has started, too."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ class Usage:
     """
     What a process and those it has started have used so far, or have now.
 
-    `cpu`: seconds of processor time; `memory`: bytes that are theirs alone; `switches`: context switches, of the
-    threads that still run, where there is /proc.
+    `cpu`: seconds of processor time; `memory`: bytes that are theirs alone, or where only root is told that, all that
+    they have; `switches`: context switches, of the threads that still run, where there is /proc. A process that has
+    ended counts by its processor time alone, until its parent has waited for it.
     """
 
     cpu: float
@@ -34,11 +37,28 @@ class Usage:
                 cpu += max(times.user + times.system, _on_cpu(process.pid))
                 # Those of children that have ended and were waited for.
                 cpu += getattr(times, "children_user", 0) + getattr(times, "children_system", 0)
-                switches += _switches(process.pid)
-                threads += process.num_threads()
-                memory += process.memory_full_info().uss
-                processes += 1
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    memory += _memory(process)
+                    switches += _switches(process.pid)
+                    threads += process.num_threads()
+                    processes += 1
         return cls(cpu, memory, processes, threads, switches)
+
+
+def are_shown() -> bool:
+    """Tell whether processes can be looked at: what /proc shows may be those of another namespace."""
+    if sys.platform != "linux":
+        return True
+    with suppress(OSError):
+        return Path("/proc/self").readlink().name == str(os.getpid())
+    return False
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss)
+    except psutil.AccessDenied:
+        return int(process.memory_info().rss)
 
 
 def _on_cpu(pid: int) -> float:
@@ -60,8 +80,13 @@ def _switches(pid: int) -> int:
 
 
 def processes_of(pid: int) -> list[int]:
-    """Give the numbers of a process and of those it has started."""
-    return [process.pid for process in _tree(pid)]
+    """Give the numbers of a process and of those it has started, as far as they run."""
+    running = []
+    for process in _tree(pid):
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                running.append(process.pid)
+    return running
 
 
 def _tree(pid: int) -> Iterator[psutil.Process]:
