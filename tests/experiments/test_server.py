@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from twisted_lab.experiments.client import connect, is_answered
+from twisted_lab.experiments.client import DEADLINE, connect, is_answered
 from twisted_lab.experiments.e05_polling import unblock
 from twisted_lab.experiments.e06_selectors import catch
 from twisted_lab.experiments.errors import DidNotStartError
@@ -49,6 +49,17 @@ def test_one_that_is_killed() -> None:
         start([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]),
     ):
         pass
+
+
+def test_one_that_prints_much() -> None:
+    """Of what a program prints, the end is read: the last exception is there."""
+    printed = "print('ValueError: first\\n' + 'x\\n' * 100_000 + 'h listens on 127.0.0.1:1')"
+    with start([sys.executable, "-c", f"{printed}; input()"]) as server:
+        server.is_over(DEADLINE)
+        assert server.error == "EOFError: EOF when reading a line"
+    with start([sys.executable, "-c", printed]) as server:
+        server.is_over(DEADLINE)
+        assert server.error == ""
 
 
 def test_one_that_never_listens(monkeypatch: pytest.MonkeyPatch) -> None:

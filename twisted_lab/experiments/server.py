@@ -17,6 +17,8 @@ HOST = "127.0.0.1"
 #: Seconds in which a server must be there, and in which it must end by itself.
 PATIENCE = 20.0
 END = 8.0
+#: Bytes of what a server has printed that are read: an exception is at the end.
+_LAST = 65536
 TUTORIAL = Path(__file__).parent / "tutorial"
 _TWISTD = "from twisted.scripts.twistd import run; run()"
 _LISTENS = re.compile(r" listens on 127\.0\.0\.1:(\d+)\n")
@@ -40,7 +42,7 @@ class Server:
     @property
     def error(self) -> str:
         """The last exception in what it has printed, or nothing."""
-        raised = _RAISED.findall(self._log.read_text("utf-8", "replace"))
+        raised = _RAISED.findall(_read_end(self._log))
         return raised[-1] if raised else ""
 
     def is_over(self, within: float = 0.0) -> bool:
@@ -108,13 +110,20 @@ def _wait_for_port(process: "subprocess.Popen[bytes]", log: Path, ready: re.Patt
     deadline = time.monotonic() + PATIENCE
     while True:
         over = process.poll() is not None or time.monotonic() > deadline
-        text = log.read_text("utf-8", "replace")
+        text = _read_end(log)
         if match := ready.search(text):
             return int(match[1])
         if over:
             last = text.strip().rpartition("\n")[2]
             raise DidNotStartError(process.returncode, last or "it has printed nothing")
         time.sleep(0.005)
+
+
+def _read_end(log: Path) -> str:
+    """Give the last of what was printed: a program may print for ever."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST))
+        return file.read(_LAST).decode("utf-8", "replace")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
