@@ -71,6 +71,27 @@ def test_our_services_over_the_network(name: str) -> None:
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
 
 
+def test_filexfer_over_the_network(tmp_path: Path) -> None:
+    """Its requests and replies hold too, after its hello."""
+    (tmp_path / "served").mkdir()
+    with service("filexfer", "--root", str(tmp_path / "served")) as running:
+        done = conform(running.addresses[0], "--codec", "filexfer", "--strict")
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
+def test_faults_in_between() -> None:
+    """They are the proxy's, by its words; over the network they are the proxy itself's."""
+    done = conform("header", "--only", "F4", "--fault", "slicer:average_size=3,size_variation=1:upstream", "--strict")
+    assert done.returncode == 0, done.stdout.decode()
+    done = conform("header", "--only", "F1", "--fault", "timeout:timeout=10")
+    assert done.returncode == 1, done.stdout.decode()
+    done = conform("header", "--fault", "rain")
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr.startswith(b"twisted-lab: rain: ")
+    done = conform("127.0.0.1:1", "--codec", "echo", "--fault", "latency")
+    assert b"over the network faults are twistd faultproxy's" in done.stderr
+
+
 def test_a_unix_socket() -> None:
     """It is an address too."""
     with service("echo", "--listen", "unix:echo.sock", listen=False) as running:

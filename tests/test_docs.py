@@ -108,6 +108,9 @@ def test_every_option_is_explained() -> None:
     measuring = (DOCS / "load.rst").read_text() + (DOCS / "compare.rst").read_text()
     for name in find_options(command / "measuring_options.py"):
         assert re.search(rf"``{name}[ `]", measuring), name
+    conform = (DOCS / "conform.rst").read_text()
+    for name in find_options(command / "conform_options.py"):
+        assert re.search(rf"``{name}[ `]", conform), name
     for name in names:
         assert f"``{name}" in commands, name
     looking = (DOCS / "capture.rst").read_text() + (DOCS / "wireshark.rst").read_text()

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import toxiproxy
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
+from tests.instruments.capture.packets import read
 from tests.net.reactors import RESET
 from tests.processes import DEADLINE, Running, answering, command, connect, receive, receive_all, service
 
@@ -339,6 +341,37 @@ def test_messages_of_a_specimen() -> None:
         client.sendall(b'\0\0\0\x0c{"type":"a"}')
         client.shutdown(socket.SHUT_WR)
         assert receive_all(client) == b""
+
+
+def test_what_passes_is_captured(tmp_path: Path) -> None:
+    """--capture records each connection, with its faults, what they did, and how it ended."""
+    path = tmp_path / "it.pcapng"
+    options = ("--capture", str(path), "--seed", "42", "--codec", "header")
+    slicer = "slicer:average_size=16,size_variation=4"
+    with service("header") as header, proxy(header.addresses[0], slicer, options=options) as running:
+        with connect(running.addresses[0]) as client:
+            client.sendall(b'\0\0\0\x19{"type":"hello","id":123}')
+            client.shutdown(socket.SHUT_WR)
+            assert b'"id":123' in receive_all(client)
+        with connect(running.addresses[0]) as client:
+            client.sendall(b"\0")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        running.wait_until(lambda: "reset by client" in "".join(found(path)), "the reset in the capture")
+    comments = found(path)
+    assert comments[0].startswith(f"connection 1, seed=42|fault {slicer}")
+    assert any("fault=slicer" in comment for comment in comments)
+    assert sum("reset by client" in comment for comment in comments) == 1
+    shown = command("twisted-lab", "capture", str(path), "--codec", "header", "--json").stdout.decode()
+    messages = [line for line in map(json.loads, shown.splitlines()) if line["event"] == "message"]
+    assert [(message["from"], message["type"]) for message in messages[:2]] == [
+        ("client", "hello"),
+        ("server", "hello"),
+    ]
+
+
+def found(path: Path) -> list[str]:
+    """Give the comments of each packet in a capture."""
+    return ["|".join(packet.comments) for packet, _ in read(path)]
 
 
 def test_it_stops_with_connections_open(rfc862: Running) -> None:

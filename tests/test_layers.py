@@ -21,7 +21,7 @@ LAYERS = [
 #: The rooms of a folder, likewise; "" is what stands in none of them: the words that all share.
 ROOMS = {
     "filexfer": [{""}, {"messages", "store"}, {"server", "client"}, {"trees"}],
-    "instruments": [{""}, {"load"}, {"compare"}],
+    "instruments": [{""}, {"load", "faults", "capture"}, {"compare", "proxy"}, {"conform"}],
 }
 #: What a layer may import besides ours.
 OUTSIDERS = {

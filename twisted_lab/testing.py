@@ -6,20 +6,10 @@ with the faults that ``twistd -n faultproxy`` has. Nothing happens but what `twi
 happen, and the same seed gives the same faults. `Conformance` has a test for each case of ``twisted-lab conform``.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
-from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IProtocol, IReactorTime
-from twisted.internet.protocol import Factory
-
 from twisted_lab.instruments.conform.conformance import Conformance, replay
-from twisted_lab.instruments.faults.toxic import Toxic, from_text, make_toxic
-from twisted_lab.instruments.proxy.link import Link, Observer
-from twisted_lab.instruments.proxy.proxy import Proxy
+from twisted_lab.instruments.faults.toxic import Toxic, make_toxic
+from twisted_lab.instruments.proxy.in_memory import FaultyConnection, join_through
 from twisted_lab.net.memory import MemoryEndpoint, MemoryTransport, join
-from twisted_lab.net.memory_socket import ROOM
-from twisted_lab.wire.codec import Codec
 
 __all__ = [
     "Conformance",
@@ -32,74 +22,3 @@ __all__ = [
     "make_toxic",
     "replay",
 ]
-
-
-class FaultyConnection(Observer):
-    """
-    What stands between two protocols. `struck` is what faults did: seconds, stream, the fault's name, and what it was.
-
-    `passed_bytes` is what each stream's receiver was sent; `reason` why the connection ended, None before it has.
-    """
-
-    def __init__(self, proxy: Proxy) -> None:
-        self.journal: list[tuple[float, str, str, str]] = []
-        self.passed_bytes: dict[str, bytearray] = {"upstream": bytearray(), "downstream": bytearray()}
-        self.reason: str | None = None
-        self._proxy = proxy
-
-    def add(self, fault: Toxic | str) -> None:
-        """Have another fault from now on."""
-        self._proxy.add(_read(fault))
-
-    def remove(self, name: str) -> None:
-        """Have the fault of that name no more."""
-        self._proxy.remove(name)
-
-    def passed(self, stream: str, data: bytes, time: float) -> None:
-        """Keep what was sent on."""
-        self.passed_bytes[stream] += data
-
-    def struck(self, stream: str, fault: str, text: str, time: float) -> None:
-        """Keep what a fault did."""
-        self.journal.append((time, stream, fault, text))
-
-    def closed(self, reason: str, time: float) -> None:
-        """Keep why."""
-        self.reason = reason
-
-
-def join_through(  # noqa: PLR0913  # most of them by keyword
-    clock: IReactorTime,
-    client: IProtocol,
-    server: IProtocol,
-    *faults: Toxic | str,
-    seed: int = 1,
-    codec: Callable[[], Codec[Any, Any]] | None = None,
-    cuts: Iterable[int] = (),
-    room: int = ROOM,
-) -> FaultyConnection:
-    """
-    Connect two protocols in memory through a proxy with `faults`, each a toxic or ``KIND:ATTRIBUTE=VALUE,…:STREAM``.
-
-    `codec` makes a codec, for faults of messages. `cuts` and `room` are those of `join`, and go for both halves.
-    """
-    factory: Any = Factory()
-    factory.buildProtocol = lambda _: server
-    upstream = MemoryEndpoint(clock, factory, cuts=cuts, room=room)
-    proxy = Proxy(clock, "memory", upstream, seed=seed, make_codec=codec, bounds={"idle_timeout": 0})
-    connection = FaultyConnection(proxy)
-
-    def observe(_: Link) -> Observer:
-        return connection
-
-    proxy.observe = observe
-    for fault in faults:
-        connection.add(fault)
-    client_side = proxy.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
-    if client_side is not None:
-        join(clock, client, client_side, cuts=cuts, room=room)
-    return connection
-
-
-def _read(fault: Toxic | str) -> Toxic:
-    return from_text(fault) if isinstance(fault, str) else fault

@@ -1,5 +1,7 @@
 """A protocol that shouts back each line, and tests of it in memory: cut anywhere, by a peer that doesn't read, late."""
 
+from typing import Any
+
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.basic import LineReceiver
@@ -12,6 +14,7 @@ class Shout(LineReceiver):
     """Sends back each line in capitals, and reads no more than its peer does."""
 
     delimiter = b"\n"
+    transport: Any
 
     def connectionMade(self) -> None:
         """Have the transport pause us while it has enough."""
@@ -26,6 +29,7 @@ class Client(Protocol):
     """Keeps what it receives."""
 
     received = b""
+    transport: Any
 
     def dataReceived(self, data: bytes) -> None:
         """Keep it."""

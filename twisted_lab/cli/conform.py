@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _list(chosen, as_json=arguments.json)
         if arguments.target is None:
             stop(os.EX_USAGE, "what is to be examined? module:Factory, a specimen, or HOST:PORT with --codec")
-        target = targets.find(arguments.target, arguments.codec)
+        target = targets.find(arguments.target, arguments.codec, arguments.fault)
     except LookupError as error:
         stop(os.EX_USAGE, str(error))
     results = []

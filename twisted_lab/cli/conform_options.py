@@ -14,7 +14,9 @@ def describe_conform(parser: Parser) -> None:
         help="echo, header, module:attribute (a Specimen, a factory or what makes one, a receiver class), or HOST:PORT",
     )
     add = parser.add_argument
-    add("--codec", metavar="NAME", help="what it speaks: int32, header, line, netstring, echo")
+    add("--codec", metavar="NAME", help="what it speaks: int32, header, filexfer, line, netstring, echo")
+    text = "have it between server and clients, in memory, as twistd faultproxy has it; may be given again"
+    add("--fault", action="append", default=[], metavar="FAULT", help=text)
     add("--list", action="store_true", help="show the cases, and run none")
     add("--only", action="append", default=[], metavar="ID", help="run this case, or this group; may be given again")
     add("--strict", action="store_true", help="what is non-strict has failed")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from twisted_lab.experiments import svg
+from twisted_lab.instruments import svg
 
 COLUMNS = 44
 

@@ -7,7 +7,7 @@ What looks like one moment at this scale still gets a column, and an answer is n
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from twisted_lab.experiments import svg
+from twisted_lab.instruments import svg
 
 COLUMNS = 60
 CONNECTED, WAITING = "-", "#"

@@ -1,6 +1,7 @@
 """``twistd faultproxy``."""
 
 import os
+from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -8,8 +9,10 @@ from twisted.application.service import IService
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
+from twisted_lab.instruments.capture.recorder import Recorder
 from twisted_lab.instruments.faults.toxic import Toxic, from_text
 from twisted_lab.instruments.proxy.collection import Collection
+from twisted_lab.instruments.proxy.link import Link, Observer
 from twisted_lab.instruments.proxy.proxy import ToxicExistsError
 from twisted_lab.instruments.proxy.service import FaultProxyService
 from twisted_lab.net.listening import ListenError
@@ -53,6 +56,12 @@ class Options(ServiceOptions):
         ["upstream", None, None, "Where the server is: HOST:PORT, or a Twisted client endpoint."],
         ["api", None, API, "Where the HTTP API listens, a Twisted endpoint; '' for nowhere."],
         parameter(seed, "seed", None, "What all chance follows from; drawn, and logged, unless given."),
+        [
+            "capture",
+            None,
+            None,
+            "Record what passes into this file, which is made anew: see twisted-lab capture.",
+        ],
         ["codec", None, None, "The specimen whose messages faults of messages work on, by name or module:attribute."],
     ]
 
@@ -62,6 +71,7 @@ class Options(ServiceOptions):
         self["idle-timeout"] = self.defaults["idle-timeout"] = 0.0
         self["max-connections"] = self.defaults["max-connections"] = MAX_CONNECTIONS
         self.faults: list[Toxic] = []
+        self.recorder: Recorder | None = None
 
     def opt_fault(self, text: str) -> None:
         """A fault of the proxy: KIND[:ATTRIBUTE=VALUE,...][:upstream|downstream]. Repeatable."""
@@ -79,6 +89,7 @@ class Options(ServiceOptions):
             self.reactor,
             seed=SystemRandom().randrange(SEEDS) if self.drawn else self["seed"],
             make_codec=self._find_codec(),
+            observe=self._observe if self["capture"] else None,
             bounds=self.bounds,
             grace=self["grace"],
         )
@@ -98,6 +109,17 @@ class Options(ServiceOptions):
         if self["api"]:
             self.api = self["api"], self.understand("api", self["api"])
 
+    def open_recorder(self) -> None:
+        """Make the capture's file, if one is wanted; `OSError`."""
+        if self["capture"]:
+            self.recorder = Recorder(self.reactor, Path(self["capture"]))
+
+    def _observe(self, link: Link) -> Observer | None:
+        if self.recorder is None:
+            return None
+        faults = [f"fault {toxic.to_text()}" for toxic in link.toxics]
+        return self.recorder.record(*link.addresses, f"connection {link.number}, seed={self.collection.seed}", *faults)
+
     def _find_codec(self) -> Any:
         if self["codec"] is None:
             return None
@@ -113,9 +135,17 @@ class Options(ServiceOptions):
 class CommandFaultProxy(FaultProxyService):
     """A service whose failure to listen ends the program with one sentence, and status 69 (EX_UNAVAILABLE)."""
 
+    def __init__(self, options: Options) -> None:
+        super().__init__(options.reactor, options.collection, options.api)
+        self._options = options
+
     def _listen(self) -> None:
-        """Say the seed, and listen."""
+        """Say the seed, make the capture's file, and listen."""
         self.log.info("faultproxy: seed {seed}", seed=self.collection.seed)
+        try:
+            self._options.open_recorder()
+        except OSError as error:
+            fail(os.EX_CANTCREAT, f"twistd faultproxy: can't write {self._options['capture']}: {error.strerror}")
         try:
             super()._listen()
         except ListenError as error:
@@ -124,4 +154,4 @@ class CommandFaultProxy(FaultProxyService):
 
 def makeService(options: Options) -> IService:
     """Give the service that `options` ask for."""
-    return CommandFaultProxy(options.reactor, options.collection, options.api)
+    return CommandFaultProxy(options)

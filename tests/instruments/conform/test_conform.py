@@ -12,10 +12,12 @@ from tests.instruments.conform.servers import Echo as StockEcho
 from twisted_lab.instruments.conform import targets
 from twisted_lab.instruments.conform.drawn import search
 from twisted_lab.instruments.conform.examination import Result, cases, examine
+from twisted_lab.instruments.conform.framing import payloads
 from twisted_lab.instruments.conform.junit import as_xml
+from twisted_lab.instruments.conform.memory_subject import MemorySubject
 from twisted_lab.instruments.conform.verdict import Verdict
 from twisted_lab.net.int32 import Int32Receiver
-from twisted_lab.specimen import ECHO, HEADER
+from twisted_lab.specimen import ECHO, HEADER, Specimen
 from twisted_lab.testing import Conformance
 
 
@@ -48,6 +50,70 @@ class StockEchoTests(Conformance, SynchronousTestCase):
         "C3": "it loses what waits when the client shuts its side",
         "P1": "it buffers for a client that doesn't read",
     }
+
+
+#: Faults that change when and in what pieces bytes come, and nothing else.
+HARMLESS = (
+    "latency:latency=100,jitter=50",
+    "latency:latency=100:upstream",
+    "bandwidth:rate=2000",
+    "slicer:average_size=16,size_variation=8",
+    "slicer:average_size=5,size_variation=3:upstream",
+    "coalesce",
+    "coalesce:upstream",
+    "slow_close:delay=500",
+)
+#: Those that end or spoil a connection; of messages where there is a codec.
+HARMFUL = (
+    "timeout:timeout=100",
+    "timeout",
+    "reset_peer:timeout=100",
+    "reset_peer:timeout=100:upstream",
+    "limit_data:bytes=100",
+    "limit_data:bytes=100:upstream",
+    "half_close",
+    "half_close:upstream",
+    "corrupt:every=50",
+    "corrupt:every=50:upstream",
+    "hang",
+    "hang:upstream",
+    "slow_reader",
+    "drop_message:probability=0.5:upstream",
+    "duplicate_message:probability=0.5:upstream",
+    "reorder_message:probability=0.5:upstream",
+    "delay_message:delay=100:upstream",
+)
+
+
+@pytest.mark.parametrize("specimen", [ECHO, HEADER], ids=["echo", "header"])
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_our_specimens_behind_faults(specimen: Specimen, fault: str) -> None:
+    """What a network does all the time changes nothing: every case passes, strictly."""
+    target = targets.of(specimen, faults=[fault])
+    wrong = [result for result in examine(target, cases()) if result.finding.verdict is not Verdict.PASS]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("specimen", [ECHO, HEADER], ids=["echo", "header"])
+@pytest.mark.parametrize("fault", HARMFUL)
+def test_our_specimens_survive_faults(specimen: Specimen, fault: str) -> None:
+    """What a broken network does ends a connection, or spoils it: no error is logged, and nothing is left of it."""
+    if "message" in fault and specimen is ECHO:
+        return  # a stream has none
+    target = targets.of(specimen)
+    with MemorySubject(specimen.server, target.framing, [fault], codec=specimen.codec) as subject:
+        for end in ("shut", "close", "reset"):
+            peer = subject.connect()
+            for payload in payloads(target.framing):
+                peer.send(target.framing.request(payload))
+                subject.settle()
+            getattr(peer, end)()
+            subject.wait(lambda: False, 5)
+            peer.reset()
+        subject.wait(lambda: False, 700)
+        assert subject.errors == []
+        assert subject.left_over() == []
+        assert subject.losses == [1, 1, 1]
 
 
 def failing(target: targets.Target, only: Sequence[str] = ()) -> set[str]:
@@ -119,7 +185,7 @@ def test_junit() -> None:
     ("name", "codec", "sentence"),
     [
         ("nothing", None, "there is no specimen 'nothing'"),
-        ("json:nothing", None, "there is no json:nothing"),
+        ("json:nothing", None, "there is no specimen 'json:nothing'"),
         ("json:dumps", None, "what does json:dumps speak?"),
         ("json:loads", "int32", None),
         ("127.0.0.1:1", None, "what does 127.0.0.1:1 speak?"),

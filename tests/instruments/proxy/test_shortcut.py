@@ -140,7 +140,10 @@ class ShortcutTests(ReactorTestCase):
             def struck(self, stream: str, fault: str, text: str, time: float) -> None:
                 seen.append((stream, fault))
 
-            def closed(self, reason: str, time: float) -> None:
+            def ended(self, stream: str, time: float) -> None:
+                """It isn't what is looked for here."""
+
+            def closed(self, reason: str, time: float, *, reset: bool | None = None, stream: str = "") -> None:
                 seen.append(reason)
 
         link = self.connect(lambda _: Looking())

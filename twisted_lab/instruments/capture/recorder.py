@@ -59,14 +59,14 @@ class Recorder:
         self._file: int | None = None
         self._open()
 
-    def record(self, client: IAddress | None, server: IAddress | None) -> Recording:
-        """Begin a connection, between those addresses."""
+    def record(self, client: IAddress | None, server: IAddress | None, *notes: str) -> Recording:
+        """Begin a connection, between those addresses; `notes` are comments on its first packet."""
         self._connections += 1
         number = self._connections
         one, other = _find_address(client), _find_address(server)
-        comments = []
+        comments = [*notes]
         if one is None or other is None or one.host.version != other.host.version:
-            comments = [f"between {show_address(client)} and {show_address(server)}"]
+            comments += [f"between {show_address(client)} and {show_address(server)}"]
             one = Address(_NOWHERE[0], _FIRST_PORT + number % (2**16 - _FIRST_PORT))
             other = Address(_NOWHERE[1], 1)
         recording = Recording(self._write, number, one, other)

@@ -13,6 +13,8 @@ from twisted_lab.instruments.compare.comparison import Comparison
 
 MARKS = {"p50": "o", "p99": "D", "p99.9": "^"}
 ACROSS = 4
+#: A range of times so wide that an axis has room for its powers of ten alone.
+WIDE = 300
 
 
 def draw_rates(comparison: Comparison) -> Any:
@@ -55,6 +57,9 @@ def draw_latencies(comparison: Comparison) -> Any:
     names, counts = [*comparison.contestants], comparison.connections
     figure = Figure(figsize=(3.4 * len(counts) + 1.6, 0.26 * len(names) + 1.8), layout="constrained")
     panels = figure.subplots(1, len(counts), squeeze=False, sharex=True, sharey=True)[0]
+    found = [_median(comparison, name, count, mark) for count in counts for name in names for mark in MARKS]
+    times = [value for value in found if value]
+    spread = max(times, default=1.0) / min(times, default=1.0)
     for panel, count in zip(panels, counts, strict=True):
         for row, name in enumerate(names):
             points = {mark: _median(comparison, name, count, mark) for mark in MARKS}
@@ -67,7 +72,7 @@ def draw_latencies(comparison: Comparison) -> Any:
                     panel.plot(1000 * value, row, MARKS[mark], color="black", markerfacecolor=fill, markersize=5)
         panel.set_title(f"{count:,} connection{'s' if count > 1 else ''}", fontsize="medium", loc="left")
         panel.set_xscale("log")
-        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if spread < WIDE else (1,)))
         panel.xaxis.set_major_formatter("{x:g}")
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xlabel("ms, logarithmic")

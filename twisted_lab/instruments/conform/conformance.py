@@ -20,20 +20,22 @@ class Conformance:
             codec = "int32"
 
     `server`: a factory, what makes one (without arguments, or of a clock), a `Specimen`, or a receiver class; `codec`:
-    the name of what it speaks, or a `Framing`; None where the server says that itself. With `strict`, as it is unless
-    told otherwise, what is non-strict fails. A case that doesn't apply passes. `known`: ids of cases that fail, and why
-    that is as it should be; they fail the test if they pass.
+    the name of what it speaks, or a `Framing`; None where the server says that itself; `faults`: what stands between it
+    and its clients, each as ``twistd faultproxy --fault`` has it. With `strict`, as it is unless told otherwise, what
+    is non-strict fails. A case that doesn't apply passes. `known`: ids of cases that fail, and why that is as it should
+    be; they fail the test if they pass.
     """
 
     server: Any
     codec: str | Framing | None = None
+    faults: Sequence[str] = ()
     strict = True
     seed = 0
     known: ClassVar[dict[str, str]] = {}
 
     def _examine(self, case: Case) -> None:
         test: Any = self
-        target = targets.of(self.server, self.codec)
+        target = targets.of(self.server, self.codec, faults=self.faults)
         results = [*examine(target, [case], self.seed)]
         if not results:
             return  # it doesn't apply

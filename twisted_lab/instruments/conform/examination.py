@@ -71,6 +71,7 @@ def _has(target: Target) -> set[str]:
     framing = target.framing
     has = {"target"}
     has |= {"memory"} if target.in_memory else set()
+    has |= set() if target.faults else {"direct"}  # a fault takes bytes that the server doesn't
     has |= {"framed"} if framing.framed else set()
     has |= {"empty"} if framing.empty else set()
     has |= {"limit"} if framing.limit is not None else set()

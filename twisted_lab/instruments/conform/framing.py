@@ -8,6 +8,7 @@ request got when it was sent alone and whole, so what they mean needn't be known
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zlib import crc32
 
 from twisted_lab.wire.errors import ProtocolError
 from twisted_lab.wire.header import MAX_HEADER, Content, End, Header, HeaderCodec, Message
@@ -30,7 +31,7 @@ class Framing:
     how many bytes are left over, and raises `UndecodableError`. `limit` is the longest payload in bytes, None if there
     is none, and `too_long` the beginning of a request with a payload of so many bytes, its length if that comes first.
     `garbage` breaks the protocol; empty where nothing does. `framed`: whether a request has an end; in a bare
-    stream it hasn't.
+    stream it hasn't. `hello`: what a client says first, and is answered, on each connection.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Framing:
     garbage: bytes = b""
     framed: bool = True
     empty: bool = True
+    hello: bytes = b""
 
     def with_limit(self, limit: int | None) -> "Framing":
         """Give the same with another limit."""
@@ -103,6 +105,10 @@ def _header_request(payload: bytes) -> bytes:
     return HeaderCodec().encode(Message({"type": "conform"}, payload))
 
 
+def _stat(payload: bytes) -> bytes:
+    return HeaderCodec().encode(Message({"type": "stat", "id": crc32(payload), "path": payload.decode()[:64]}))
+
+
 def stream(prefix: bytes = b"") -> Framing:
     """Give the framing of a bare stream that sends back what it gets, `prefix` before each chunk."""
     return Framing(
@@ -130,6 +136,14 @@ HEADER = Framing(
     too_long=lambda _: PREFIX.pack(MAX_HEADER + 1),
     garbage=PREFIX.pack(8) + b"not JSON" + b"GARBAGE" * 100,
 )
+FILEXFER = Framing(
+    "filexfer",
+    _stat,
+    _decode_header,
+    garbage=PREFIX.pack(8) + b"not JSON" + b"GARBAGE" * 100,
+    empty=False,
+    hello=HeaderCodec().encode(Message({"type": "hello", "id": 0, "versions": [1], "digests": ["sha-256"]})),
+)
 LINE = Framing(
     "line",
     lambda payload: payload + b"\r\n",
@@ -145,7 +159,7 @@ NETSTRING = Framing(
     too_long=lambda length: b"%d:" % length,
     garbage=b"GARBAGE:" * 100,
 )
-_ours = {framing.name: framing for framing in (INT32, HEADER, LINE, NETSTRING, stream())}
+_ours = {framing.name: framing for framing in (INT32, HEADER, FILEXFER, LINE, NETSTRING, stream())}
 #: What the specimens speak.
 _ours["echo"] = _ours["stream"]
 

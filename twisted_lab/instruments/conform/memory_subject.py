@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from twisted.internet.address import IPv4Address
@@ -16,10 +16,14 @@ from zope.interface import implementer, provider
 
 from twisted_lab.instruments.conform.framing import Framing
 from twisted_lab.instruments.conform.peer import CLOSED, OPEN, RESET
+from twisted_lab.instruments.proxy.in_memory import join_through
 from twisted_lab.net.memory import join
+from twisted_lab.wire.codec import Codec
 
 #: Seconds of a clock's step while something is waited for.
 STEP = 0.05
+#: Seconds that faults put things off, at most, for `MemorySubject.settle`.
+PUT_OFF = 2.0
 
 
 @implementer(IHalfCloseableProtocol)
@@ -91,12 +95,25 @@ class MemoryPeer(Protocol):
 
 
 class MemorySubject:
-    """A factory in memory; `make` gives a new one, for each case, by the clock that it is to go by."""
+    """
+    A factory in memory; `make` gives a new one, for each case, by the clock that it is to go by.
+
+    `faults` stand between it and its clients, each as ``twistd faultproxy --fault`` has it; those of messages need
+    `codec`.
+    """
 
     in_memory = True
 
-    def __init__(self, make: Callable[[Clock], Any], framing: Framing) -> None:
+    def __init__(
+        self,
+        make: Callable[[Clock], Any],
+        framing: Framing,
+        faults: Sequence[str] = (),
+        codec: Callable[[], Codec[Any, Any]] | None = None,
+    ) -> None:
         self.framing = framing
+        self._faults = faults
+        self._codec = codec
         self.errors: list[str] = []
         self.clock = Clock()
         self.losses: list[int] = []
@@ -131,15 +148,20 @@ class MemorySubject:
             raise ConnectionError("the factory gives no protocol")
         peer = MemoryPeer()
         self._watch(protocol)
-        join(self.clock, peer, protocol)
+        if self._faults:
+            join_through(self.clock, peer, protocol, *self._faults, seed=len(self._peers), codec=self._codec)
+        else:
+            join(self.clock, peer, protocol)
         self._peers.append(peer)
         self.settle()
         return peer
 
     def settle(self) -> None:
-        """Let happen what is due."""
+        """Let happen what is due, and what faults have put off."""
         self.clock.advance(0)
         self.clock.advance(0.001)
+        if self._faults:
+            self.wait(lambda: False, PUT_OFF)
 
     def between(self) -> None:
         """Let a piece arrive."""

@@ -15,6 +15,8 @@ QUIET = 0.05
 #: Seconds between two pieces, for the first to be read before the second comes.
 BETWEEN = 0.002
 CONNECT_TIMEOUT = 10.0
+#: Seconds that the answer to a hello may take.
+HELLO = 5.0
 CHUNK = 65536
 
 
@@ -138,6 +140,11 @@ class NetworkSubject:
             connection = socket.create_connection(self._address, CONNECT_TIMEOUT)
         peer = SocketPeer(connection)
         self._peers.append(peer)
+        if self.framing.hello:
+            peer.send(self.framing.hello)
+            if not self.wait(lambda: bool(peer.received) and self.framing.decode(bytes(peer.received))[1] == 0, HELLO):
+                raise ConnectionError("its hello wasn't answered")
+            peer.received.clear()
         return peer
 
     def settle(self) -> None:

@@ -10,7 +10,7 @@ ENOUGH, ENOUGH_FAR = 2**20, 16 * 2**20
 OFFERED, OFFERED_FAR = 4 * 2**20, 64 * 2**20
 
 
-@case("P1", "a client that sends and never reads", "the server stops reading from it", "replies")
+@case("P1", "a client that sends and never reads", "the server stops reading from it", "replies", "direct")
 def never_reads(subject: Subject) -> Finding:
     """Offer much, and see how much is taken."""
     peer, sent = _offer(subject)

@@ -1,10 +1,9 @@
 """What a word on the command line, or a test, means: a subject, by name, by ``module:attribute``, or by address."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
@@ -17,6 +16,7 @@ from twisted_lab.instruments.conform.memory_subject import MemorySubject
 from twisted_lab.instruments.conform.network_subject import NetworkSubject
 from twisted_lab.instruments.conform.peer import Subject
 from twisted_lab.instruments.conform.receiver import ReceiverSubject, kind_of
+from twisted_lab.instruments.faults.toxic import from_text
 
 _ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d{1,5})")
 #: What a bare stream is asked to find out its prefix.
@@ -25,52 +25,61 @@ _PROBE = b"\x00\xffPROBE"
 
 @dataclass(frozen=True)
 class Target:
-    """What is examined: `open` gives a new subject, for one case; `receiver` the class itself, if it is one."""
+    """
+    What is examined: `open` gives a new subject, for one case; `receiver` is the class itself, if it is one, and
+    `faults` what stands before it.
+    """
 
     name: str
     framing: Framing
     open: Callable[[], AbstractContextManager[Subject]]
     in_memory: bool
     receiver: ReceiverSubject | None = None
+    faults: Sequence[str] = ()
 
 
-def find(name: str, codec: str | None = None) -> Target:
-    """Give the target called `name`; `LookupError` says what is wrong with it, or with `codec`."""
+def find(name: str, codec: str | None = None, faults: Sequence[str] = ()) -> Target:
+    """Give the target called `name`; `LookupError` says what is wrong with it, with `codec`, or with `faults`."""
+    for fault in faults:
+        try:
+            from_text(fault)
+        except ValueError as error:
+            raise LookupError(f"{fault}: {error}") from error
     match = _ADDRESS.fullmatch(name)
     if match or name.startswith("unix:"):
+        if faults:
+            raise LookupError("over the network faults are twistd faultproxy's, between here and there")
         if codec is None:
             raise LookupError(f"what does {name} speak? Say so by a codec: int32, header, line, netstring, echo")
         address = (match[1].strip("[]"), int(match[2])) if match else name.removeprefix("unix:")
         spoken = framings.find(codec)
-        return _learned(Target(name, spoken, lambda: NetworkSubject(address, spoken), in_memory=False))
-    found = specimen.find(name) if ":" not in name else _import(name)
-    return of(found, codec, name)
+        learned = _learn(name, spoken, lambda: NetworkSubject(address, spoken))
+        return Target(name, learned, lambda: NetworkSubject(address, learned), in_memory=False)
+    found = specimen.find(name) if ":" not in name else specimen.load_attribute(name)
+    return of(found, codec, name, faults)
 
 
-def of(found: Any, codec: str | Framing | None = None, name: str = "") -> Target:
-    """Give the target that is this: a `Specimen`, a receiver class, a factory, or what makes one."""
+def of(found: Any, codec: str | Framing | None = None, name: str = "", faults: Sequence[str] = ()) -> Target:
+    """Give the target that is this, behind faults: a `Specimen`, a receiver class, a factory, or what makes one."""
     name = name or getattr(found, "__name__", type(found).__name__)
     kind = kind_of(found)
     if kind is not None and codec is None:
         receiver = ReceiverSubject(found, kind)
         spoken = receiver.framing
-        return Target(name, spoken, lambda: MemorySubject(lambda _: receiver.factory(), spoken), True, receiver)
+        return Target(
+            name, spoken, lambda: MemorySubject(lambda _: receiver.factory(), spoken, faults), True, receiver, faults
+        )
+    decoder = None
     if isinstance(found, specimen.Specimen):
+        decoder = found.codec
         codec = codec or ("stream" if found.codec is None else found.name)
         found = found.server
     if codec is None:
         raise LookupError(f"what does {name} speak? Say so by a codec: int32, header, line, netstring, echo")
     make = _maker(found, name)
     spoken = framings.find(codec) if isinstance(codec, str) else codec
-    return _learned(Target(name, spoken, lambda: MemorySubject(make, spoken), in_memory=True))
-
-
-def _import(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise LookupError(f"there is no {name}: {error}") from error
+    learned = _learn(name, spoken, lambda: MemorySubject(make, spoken))
+    return Target(name, learned, lambda: MemorySubject(make, learned, faults, decoder), True, None, faults)
 
 
 def _maker(found: Any, name: str) -> Callable[[Clock], Any]:
@@ -86,25 +95,18 @@ def _maker(found: Any, name: str) -> Callable[[Clock], Any]:
     return found if positional else lambda _: found()
 
 
-def _learned(target: Target) -> Target:
-    """Give the target with its prefix known, if it is a bare stream's; `LookupError` if it can't be asked."""
-    if target.framing.framed:
-        return target
+def _learn(name: str, framing: Framing, connect: Callable[[], AbstractContextManager[Subject]]) -> Framing:
+    """Give a bare stream's framing with its prefix, by asking once, and any other as it is; `LookupError`."""
+    if framing.framed:
+        return framing
     try:
-        with target.open() as subject:
+        with connect() as subject:
             peer = subject.connect()
             peer.send(_PROBE)
             subject.wait(lambda: bytes(peer.received).endswith(_PROBE), 5)
             came = bytes(peer.received)
     except OSError as error:
-        raise LookupError(f"{target.name} can't be reached: {error.strerror or error}") from error
+        raise LookupError(f"{name} can't be reached: {error.strerror or error}") from error
     if not came.endswith(_PROBE):
-        raise LookupError(f"{target.name} doesn't send back what it gets")
-    spoken = framings.stream(came.removesuffix(_PROBE))
-
-    def reopen() -> AbstractContextManager[Subject]:
-        subject: Any = target.open()
-        subject.framing = spoken
-        return subject  # type: ignore[no-any-return]  # as it was, but for its framing
-
-    return Target(target.name, spoken, reopen, target.in_memory)
+        raise LookupError(f"{name} doesn't send back what it gets")
+    return framings.stream(came.removesuffix(_PROBE))

@@ -42,6 +42,12 @@ class Toxic:
             "toxicity": self.toxicity,
         }
 
+    def to_text(self) -> str:
+        """Give it as a command line has it, but for its name: `from_text` is the way back."""
+        pairs = [*self.fault.attributes.items(), *([("toxicity", self.toxicity)] if self.toxicity != 1 else [])]
+        words = ",".join(f"{name}={value}" for name, value in pairs)
+        return ":".join(word for word in (self.fault.kind, words, self.stream) if word)
+
     def changed(self, fields: Mapping[str, Any]) -> "Toxic":
         """Give it with other attributes or another toxicity, as the API takes them; what isn't named stays."""
         attributes = {**self.fault.attributes, **_object(fields, "attributes")}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
@@ -35,8 +35,11 @@ class Observer(Protocol):
     def struck(self, stream: str, fault: str, text: str, time: float) -> None:
         """Take notice of what a fault, by its name, has done."""
 
-    def closed(self, reason: str, time: float) -> None:
-        """Take notice that the connection is over."""
+    def ended(self, stream: str, time: float) -> None:
+        """Take notice that a direction has ended, and was shut on the other side."""
+
+    def closed(self, reason: str, time: float, *, reset: bool | None = None, stream: str = UPSTREAM) -> None:
+        """Take notice that the connection is over; if it was reset, by who sends `stream`."""
 
 
 class Link:
@@ -55,6 +58,7 @@ class Link:
         self._server: ServerSide | None = None
         self._attempt: Deferred[Any] | None = None
         self._over = False
+        self._reset_by: str | None = None
         self._deadline: IDelayedCall | None = None
 
     def connect(self) -> None:
@@ -91,12 +95,25 @@ class Link:
     def abort(self, reason: str) -> None:
         """Reset both sides."""
         self.closing = True
+        self._reset_by = self._reset_by or DOWNSTREAM
         self.reason = self.reason or reason
         self._stop()
         if self._server is not None:
             self._server.transport.abortConnection()
         if self._client is not None:
             self._client.abort_side(reason)
+
+    @property
+    def toxics(self) -> list[Toxic]:
+        """The faults that its proxy has now."""
+        return self._proxy.toxics
+
+    @property
+    def addresses(self) -> tuple[IAddress | None, IAddress | None]:
+        """The client's address, and ours that it came to."""
+        if self._client is None:
+            return None, None
+        return self._client.transport.getPeer(), self._client.transport.getHost()
 
     def progress(self, stream: str, received: int = 0, sent: int = 0) -> None:
         """Count bytes: on the client's side for its line in the log, and for whether it is idle."""
@@ -134,6 +151,7 @@ class Link:
             self.ways[DOWNSTREAM if stream == UPSTREAM else UPSTREAM].cut()
             self.ways[stream].feed_end()
         elif not self.closing:
+            self._reset_by = stream
             self.abort(f"reset by {'client' if stream == UPSTREAM else 'server'}")
         if self._client is None and self._server is None and not self._over:
             self._over = True
@@ -141,7 +159,8 @@ class Link:
                 self._deadline.cancel()
             self._proxy.forget_link(self)
             if self.observer is not None:
-                self.observer.closed(self.reason, self.clock.seconds())
+                reset = self._reset_by is not None
+                self.observer.closed(self.reason, self.clock.seconds(), reset=reset, stream=self._reset_by or UPSTREAM)
 
     def _stop(self) -> None:
         for way in self.ways.values():

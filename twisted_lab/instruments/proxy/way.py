@@ -32,6 +32,7 @@ class Way:
         self.pipe = Pipe(link.clock, self, link.make_codec)
         self._link = link
         self._shortcut: Shortcut | None = None
+        self._ends_at_once = False
         self._buffer = 0  # bytes that the source's receive buffer is to have, if a fault says so
 
     def open(self, source: Any, destination: Any) -> None:
@@ -41,7 +42,10 @@ class Way:
         if self._buffer:
             self.shrink(self._buffer)
         destination.registerProducer(_Backpressure(self.pipe), True)
-        self._shorten()
+        if self._ends_at_once:
+            self.end()
+        else:
+            self._shorten()
 
     def feed(self, data: bytes) -> None:
         """Take what the source has read."""
@@ -106,9 +110,14 @@ class Way:
 
     def end(self) -> None:
         """Shut the destination's side. A producer that is registered would keep Twisted from it."""
+        if self.destination is None:  # not yet: a fault was quicker than the connection to the server
+            self._ends_at_once = True
+            return
         self.ended = True
         self.destination.unregisterProducer()
         shut(self.destination)
+        if self._link.observer is not None:
+            self._link.observer.ended(self.stream, self._link.clock.seconds())
         self._link.way_ended()
 
     def close(self) -> None:
