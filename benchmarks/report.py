@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from twisted_lab.instruments.circumstances import processor
+
 #: The numbers of one kind of measurement, one a round, by what was measured.
 Series = Mapping[str, Sequence[float]]
 #: A bar: what it says, and whether it is met; None if it couldn't be judged.
@@ -42,7 +44,7 @@ def facts(*packages: str, **more: object) -> dict[str, object]:
         except PackageNotFoundError:
             continue
     kernel = platform.release().partition("-")[0]
-    found |= {"system": f"{platform.system()} {kernel}", "processor": _processor(), "cores": os.cpu_count()}
+    found |= {"system": f"{platform.system()} {kernel}", "processor": processor(), "cores": os.cpu_count()}
     return {**found, **more}
 
 
@@ -121,16 +123,6 @@ def plot(path: Path, title: str, unit: str, panels: Mapping[str, Series]) -> Non
         ax.set_xlabel(unit)
         ax.xaxis.set_major_formatter("{x:,g}")
     figure.savefig(path)
-
-
-def _processor() -> str:
-    """Give the processor's name, as Linux calls it, or what kind it is."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _file(text: str) -> Path:

@@ -15,13 +15,14 @@ def circumstances() -> dict[str, Any]:
         "twisted": version("twisted"),
         "twisted-lab": version("twisted-lab"),
         "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": psutil.cpu_count(),
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Give the processor's name, as Linux calls it, or what kind it is."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
