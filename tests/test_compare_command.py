@@ -19,6 +19,7 @@ from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
+pytestmark = pytest.mark.usefixtures("uncounted")
 LAB = str(SCRIPTS / "twisted-lab")
 QUICK = ("-d", "300ms", "--warmup", "100ms")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

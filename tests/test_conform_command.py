@@ -11,6 +11,7 @@ import pytest
 
 from tests.processes import DEADLINE, SCRIPTS, command, program, service
 
+pytestmark = pytest.mark.usefixtures("uncounted")
 LAB = str(SCRIPTS / "twisted-lab")
 WRONG = """
 from twisted.internet.protocol import Factory, Protocol

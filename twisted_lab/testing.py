@@ -6,6 +6,7 @@ with the faults that ``twistd -n faultproxy`` has. Nothing happens but what `twi
 happen, and the same seed gives the same faults. `Conformance` has a test for each case of ``twisted-lab conform``.
 """
 
+from twisted_lab.instruments.conform import conformance
 from twisted_lab.instruments.conform.conformance import Conformance, replay
 from twisted_lab.instruments.faults.toxic import Toxic, make_toxic
 from twisted_lab.instruments.proxy.in_memory import FaultyConnection, join_through
@@ -17,6 +18,7 @@ __all__ = [
     "MemoryEndpoint",
     "MemoryTransport",
     "Toxic",
+    "conformance",
     "join",
     "join_through",
     "make_toxic",

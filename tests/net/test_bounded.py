@@ -122,6 +122,14 @@ class BoundedFactoryTests(SynchronousTestCase):
         connection.connectionLost(DONE)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_close_after_the_connection_is_lost(self) -> None:
+        """Who had something to finish meanwhile, in a thread say, may close then: nothing is left to be closed."""
+        protocol, _ = self.served()
+        protocol.connectionLost(Failure(ConnectionDone()))
+        protocol.transport = None  # type: ignore[assignment]
+        protocol.close("server stopping", last_word=True)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_close_has_a_deadline(self) -> None:
         """A closed connection whose peer doesn't read is aborted after `close_timeout`."""
         connection, transport = self.served()

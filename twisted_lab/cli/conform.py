@@ -9,7 +9,8 @@ from pathlib import Path
 from twisted_lab.cli.session import stop
 from twisted_lab.instruments.conform import targets
 from twisted_lab.instruments.conform.case import Case
-from twisted_lab.instruments.conform.examination import Result, cases, examine
+from twisted_lab.instruments.conform.drawn import drawn
+from twisted_lab.instruments.conform.examination import Result, can_draw, cases, examine
 from twisted_lab.instruments.conform.junit import as_xml
 from twisted_lab.instruments.conform.verdict import Verdict
 
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
             _show(result, as_json=arguments.json)
     except OSError as error:
         stop(os.EX_UNAVAILABLE, f"can't connect to {target.name}: {error.strerror or error}")
+    if drawn in chosen and not can_draw():
+        sys.stderr.write("twisted-lab: F5 is left out: pip install 'twisted-lab[conform]'\n")
     if not results:
         stop(UNKNOWN, f"none of these cases applies to {target.name}")
     if arguments.junit is not None:

@@ -48,6 +48,7 @@ class BoundedConnection(Protocol):
     bytes_in = 0
     bytes_out = 0
     closing = False
+    _lost = False
     _reason: str | None = None
     _deadline: IDelayedCall | None = None
     _linger: IDelayedCall | None = None
@@ -67,6 +68,7 @@ class BoundedConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave the factory's books, with a line in the log."""
+        self._lost = True
         self._backpressure = None
         for call in (self._deadline, self._linger):
             if call is not None and call.active():
@@ -104,6 +106,8 @@ class BoundedConnection(Protocol):
         """
         self._reason = self._reason or reason
         self.closing = True
+        if self._lost:  # who closes had something to finish meanwhile
+            return
         self.unregister_backpressure()
         if last_word:
             self.transport.resumeProducing()  # else the peer's close wouldn't be seen

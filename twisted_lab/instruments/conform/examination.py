@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from twisted_lab.instruments.conform import (  # noqa: F401  # they enter their cases in the list
@@ -66,10 +67,15 @@ def _run(case: Case, target: Target, seed: int, save: Path | None) -> Finding:
         return Finding(Verdict.UNKNOWN, detail=f"it couldn't be run: {type(error).__name__}: {error}")
 
 
+def can_draw() -> bool:
+    """Tell whether Hypothesis is installed: without it there is no F5."""
+    return find_spec("hypothesis") is not None
+
+
 def _has(target: Target) -> set[str]:
     """Give what the target has of what cases need."""
     framing = target.framing
-    has = {"target"}
+    has = {"hypothesis"} if can_draw() else set()
     has |= {"memory"} if target.in_memory else set()
     has |= set() if target.faults else {"direct"}  # a fault takes bytes that the server doesn't
     has |= {"framed"} if framing.framed else set()

@@ -19,7 +19,7 @@ from twisted_lab.instruments.conform.peer import OPEN, Subject
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
 
 #: Places that F3 cuts at, at most: in memory, and over the network, where each takes a moment.
-PLACES, PLACES_FAR = 400, 40
+PLACES, PLACES_FAR = 400, 16
 #: Requests that F7 sends in one piece.
 MANY = 500
 

@@ -11,7 +11,7 @@ from twisted_lab.instruments.conform.framing import Framing
 from twisted_lab.instruments.conform.peer import CLOSED, OPEN, RESET
 
 #: Seconds without anything after which it is taken that nothing more comes by itself.
-QUIET = 0.05
+QUIET = 0.03
 #: Seconds between two pieces, for the first to be read before the second comes.
 BETWEEN = 0.002
 CONNECT_TIMEOUT = 10.0
