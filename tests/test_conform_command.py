@@ -80,6 +80,20 @@ def test_filexfer_over_the_network(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
 
 
+@pytest.mark.parametrize("name", ["echo", "header", "filexfer"])
+def test_our_services_behind_the_proxy(name: str, tmp_path: Path) -> None:
+    """Through latency and slices, over the network, nothing changes."""
+    options = ("--root", str(tmp_path)) if name == "filexfer" else ()
+    faults = ("--fault", "latency:latency=1", "--fault", "slicer:average_size=50,size_variation=40:upstream")
+    with (
+        service(name, *options) as running,
+        service("faultproxy", "--upstream", running.addresses[0], "--api", "", "--seed", "1", *faults) as proxy,
+    ):
+        only = [word for group in ("F2", "F4", "C2", "C4", "P3", "I1") for word in ("--only", group)]
+        done = conform(proxy.addresses[0], "--codec", name, "--strict", *only)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
 def test_faults_in_between() -> None:
     """They are the proxy's, by its words; over the network they are the proxy itself's."""
     done = conform("header", "--only", "F4", "--fault", "slicer:average_size=3,size_variation=1:upstream", "--strict")

@@ -1,14 +1,22 @@
 """Conformance: right servers pass, and each way to be wrong is found by the cases that are there for it."""
 
+import shutil
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.task import Clock
 from twisted.protocols.basic import Int32StringReceiver, LineReceiver, NetstringReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.instruments.conform.servers import WRONG, RightFactory, plain
 from tests.instruments.conform.servers import Echo as StockEcho
+from twisted_lab.filexfer.modes import Mode
+from twisted_lab.filexfer.server.accounts import Accounts
+from twisted_lab.filexfer.server.factory import FilexferFactory
 from twisted_lab.instruments.conform import targets
 from twisted_lab.instruments.conform.drawn import search
 from twisted_lab.instruments.conform.examination import Result, cases, examine
@@ -31,6 +39,23 @@ class HeaderTests(Conformance, SynchronousTestCase):
     """``twistd -n header``'s factory."""
 
     server = HEADER
+
+
+class FilexferTests(Conformance, SynchronousTestCase):
+    """``twistd -n filexfer``'s factory, whose work is done at once."""
+
+    codec = "filexfer"
+
+    def setUp(self) -> None:
+        """Serve an empty directory."""
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def server(self, clock: Clock) -> FilexferFactory:
+        """Make the factory."""
+        accounts = Accounts(self.directory, maybeDeferred, anonymous=Mode.READ_WRITE)
+        self.addCleanup(accounts.close)
+        return FilexferFactory(clock, accounts, maybeDeferred)
 
 
 class RightTests(Conformance, SynchronousTestCase):

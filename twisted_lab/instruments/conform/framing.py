@@ -106,7 +106,9 @@ def _header_request(payload: bytes) -> bytes:
 
 
 def _stat(payload: bytes) -> bytes:
-    return HeaderCodec().encode(Message({"type": "stat", "id": crc32(payload), "path": payload.decode()[:64]}))
+    text = payload.decode()[:3000]
+    path = "/".join(text[start : start + 100] for start in range(0, len(text), 100))
+    return HeaderCodec().encode(Message({"type": "stat", "id": crc32(payload), "path": path}))
 
 
 def stream(prefix: bytes = b"") -> Framing:

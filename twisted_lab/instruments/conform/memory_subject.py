@@ -154,6 +154,10 @@ class MemorySubject:
             join(self.clock, peer, protocol)
         self._peers.append(peer)
         self.settle()
+        if self.framing.hello:
+            peer.send(self.framing.hello)
+            self.settle()
+            peer.received.clear()
         return peer
 
     def settle(self) -> None:
