@@ -58,7 +58,7 @@ def highest(running: Running, options: Namespace, title: str, *words: str) -> di
         if search.rate is None:
             break
         held = False
-        for _ in range(ATTEMPTS):
+        for _ in range(min(ATTEMPTS, options.steps)):
             show_progress(f"{title}: {search.rate:,.0f} messages/s")
             result = load(running, options, "-R", str(search.rate), *words)
             held = result["exit"] == 0 and result["rate"] > 0.99 * search.rate

@@ -34,7 +34,7 @@ def compare(tmp_path: Path, *words: str, cwd: Path | None = None) -> "subprocess
 def done(tmp_path_factory: pytest.TempPathFactory) -> "tuple[subprocess.CompletedProcess[bytes], RunDirectory]":
     """Compare a model, one that serves one client at a time, and a specimen, once for several tests."""
     top = tmp_path_factory.mktemp("compare")
-    words = ("selectors", "blocking", "header", "-c", "1,3", "--rounds", "2", *QUICK)
+    words = ("selectors", "blocking", "header", "-c", "3", "--rounds", "2", *QUICK)
     return compare(top, *words), RunDirectory.find(top / "runs" / "compare" / "latest")
 
 
@@ -43,7 +43,7 @@ def test_models_and_specimens_side_by_side(done: Any) -> None:
     result, directory = done
     assert result.returncode == 0, result.stderr.decode()
     text = result.stdout.decode()
-    for words in ("1 connection\n", "3 connections\n", "messages/s, of selectors's (95 %)", "CPU/message", " MiB"):
+    for words in ("\n3 connections\n", "messages/s, of selectors's (95 %)", "CPU/message", " MiB"):
         assert words in text
     assert "blocking: up to 2 of 3 connections had no answer at all" in text
     assert f"The comparison is kept in {directory.path.parent}" in text
@@ -52,7 +52,7 @@ def test_models_and_specimens_side_by_side(done: Any) -> None:
 def test_what_is_kept(done: Any) -> None:
     """All samples, with the contestants' order drawn anew in each round, and what they depend on."""
     run = done[1].read_json("run.json")
-    assert len(run["samples"]) == 3 * 2 * 2
+    assert len(run["samples"]) == 3 * 2
     assert {sample["round"] for sample in run["samples"]} == {0, 1}
     for sample in run["samples"]:
         times = set() if sample["starved"] else {"p50", "p99", "p99.9"}

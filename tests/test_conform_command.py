@@ -11,7 +11,6 @@ import pytest
 
 from tests.processes import DEADLINE, SCRIPTS, command, program, service
 
-pytestmark = pytest.mark.usefixtures("uncounted")
 LAB = str(SCRIPTS / "twisted-lab")
 WRONG = """
 from twisted.internet.protocol import Factory, Protocol

@@ -33,6 +33,7 @@ def proxy(upstream: str, *faults: str, options: tuple[str, ...] = ()) -> Iterato
     words = [word for fault in faults for word in ("--fault", fault)]
     with service("faultproxy", "--upstream", upstream, "--api", API, *words, *options, endpoints=2) as running:
         yield running
+        running.stop()  # not killed: what it ran is counted when it ends
 
 
 def api_of(running: Running) -> str:

@@ -19,7 +19,6 @@ from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.instruments.load.saved import restore
 from twisted_lab.instruments.run_directory import RunDirectory
 
-pytestmark = pytest.mark.usefixtures("uncounted")
 LAB = str(SCRIPTS / "twisted-lab")
 QUICK = ("-d", "1s", "--warmup", "200ms")
 

@@ -110,8 +110,8 @@ HARMFUL = (
 )
 
 
-#: The cases that take longest, and in which the fault does what the case does.
-LONG = {"F3", "F5", "F7", "H4"}
+#: Those that take longest behind a fault: megabytes in slices of five bytes, an hour in steps of a clock.
+LONG = {"F3", "F5", "F7", "F10", "C3", "C5", "P2", "P3", "P4", "H2", "H3", "H4"}
 
 
 @pytest.mark.parametrize("specimen", [ECHO, HEADER], ids=["echo", "header"])
