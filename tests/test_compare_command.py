@@ -34,7 +34,7 @@ def compare(tmp_path: Path, *words: str, cwd: Path | None = None) -> "subprocess
 def done(tmp_path_factory: pytest.TempPathFactory) -> "tuple[subprocess.CompletedProcess[bytes], RunDirectory]":
     """Compare a model, one that serves one client at a time, and a specimen, once for several tests."""
     top = tmp_path_factory.mktemp("compare")
-    words = ("selectors", "blocking", "header", "-c", "3", "--rounds", "2", *QUICK)
+    words = ("selectors", "blocking", "header", "-c", "3", "--rounds", "2", "--seed", "1", *QUICK)
     return compare(top, *words), RunDirectory.find(top / "runs" / "compare" / "latest")
 
 
