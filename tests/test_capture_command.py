@@ -15,7 +15,8 @@ from twisted.internet.task import Clock
 
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, command
 from twisted_lab.instruments.capture.recorder import Recorder
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM, Recording
+from twisted_lab.instruments.capture.recording import Recording
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.wire.header import HeaderCodec, Message
 
 LAB = str(SCRIPTS / "twisted-lab")

@@ -9,8 +9,8 @@ from twisted.internet.task import deferLater, react
 
 from twisted_lab.header import MessageProtocol
 from twisted_lab.instruments.capture.recorder import Recorder
-from twisted_lab.instruments.capture.recording import UPSTREAM
 from twisted_lab.instruments.capture.wrapping import capture
+from twisted_lab.instruments.directions import UPSTREAM
 from twisted_lab.wire.header import HeaderCodec, Message
 
 MESSAGES = [

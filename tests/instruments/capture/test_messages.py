@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.instruments.capture.packets import CLIENT, SERVER
 from tests.wire.cuts import PLACES, cut
 from twisted_lab.instruments.capture.messages import Broken, MakeCodec, Message, Messages
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
 from twisted_lab.instruments.capture.summary import LONGEST, Summary
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.wire import header
 from twisted_lab.wire.header import Content, Header, HeaderCodec
 from twisted_lab.wire.int32 import Int32Codec

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from twisted_lab.instruments.capture.messages import Messages
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.segment import Address
 from twisted_lab.instruments.capture.sequence import Sequence
 from twisted_lab.instruments.capture.stream_ruler import StreamRuler
 from twisted_lab.instruments.capture.streams import Connection, Ended, Happening, Opened, Read
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.wire.header import HeaderCodec, Message
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

@@ -11,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.instruments.capture.packets import flags, read
 from twisted_lab.instruments.capture.recorder import Recorder
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, MAX_NOTES, UPSTREAM
+from twisted_lab.instruments.capture.recording import MAX_NOTES
 from twisted_lab.instruments.capture.segment import ACK, MAX_PAYLOAD
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 
 CLIENT, SERVER = IPv4Address("TCP", "127.0.0.1", 40000), IPv4Address("TCP", "127.0.0.1", 5679)
 

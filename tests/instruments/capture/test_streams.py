@@ -6,7 +6,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.instruments.capture.packets import CLIENT, SEGMENTS, SERVER, downstream, packet, upstream
 from tests.wire.cuts import PLACES, cut
 from twisted_lab.instruments.capture.pcapng import Packet
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, RST, SYN, Segment
 from twisted_lab.instruments.capture.streams import (
     MAX_CONNECTIONS,
@@ -20,6 +19,7 @@ from twisted_lab.instruments.capture.streams import (
     Read,
     Streams,
 )
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 
 THE = Connection(1, CLIENT, SERVER)
 START = 2**32 - 5  # so that numbers wrap

@@ -17,8 +17,8 @@ from tests.tshark import NO_TSHARK, fields, make_dissector, tshark
 from twisted_lab.header_service import HeaderClientFactory, HeaderServerFactory
 from twisted_lab.instruments.capture.dissector import write_dissector
 from twisted_lab.instruments.capture.recorder import Recorder
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.wrapping import capture
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.specimen import Specimen
 from twisted_lab.wire.header import HeaderCodec, Message

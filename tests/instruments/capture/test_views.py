@@ -8,11 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.instruments.capture.packets import CLIENT, SERVER
 from twisted_lab.instruments.capture.message_lines import MessageLines
 from twisted_lab.instruments.capture.messages import Messages
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.sequence import MAX_ROWS, Sequence
 from twisted_lab.instruments.capture.stream_ruler import MAX_PIECES, MAX_RULERS, StreamRuler
 from twisted_lab.instruments.capture.streams import Connection, Ended, Happening, Noted, Opened, Read
 from twisted_lab.instruments.capture.view import View, counted
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.wire.header import HeaderCodec, Message
 
 ONE, TWO = Connection(1, CLIENT, SERVER), Connection(2, CLIENT._replace(port=40001), SERVER)

@@ -6,9 +6,9 @@ from typing import Any
 
 from twisted_lab.filexfer.names import show_sentence
 from twisted_lab.instruments.capture.messages import Broken, Message
-from twisted_lab.instruments.capture.recording import UPSTREAM
 from twisted_lab.instruments.capture.streams import Ended, Happening, Noted, Opened
 from twisted_lab.instruments.capture.view import Origin, counted, join, show_size, side
+from twisted_lab.instruments.directions import UPSTREAM
 
 _INDENT = 21
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
 from twisted_lab.instruments.capture.summary import Summary
+from twisted_lab.instruments.directions import STREAMS
 from twisted_lab.wire.codec import Codec
 
 MakeCodec = Callable[[], Codec[Any, Any]]
@@ -52,14 +52,14 @@ class Messages:
             case Opened(connection=connection):
                 while len(self._decoders) > 2 * MAX_CONNECTIONS - 2:  # those of connections whose end isn't there
                     del self._decoders[next(iter(self._decoders))]
-                for stream in (UPSTREAM, DOWNSTREAM):
+                for stream in STREAMS:
                     self._decoders[connection, stream] = _Decoder(self._make_codec and self._make_codec())
                 yield happening
             case Read(connection=connection, stream=stream):
                 yield happening
                 yield from self._decode(self._decoders.get((connection, stream)), happening)
             case Ended(connection=connection, stream=stream):
-                for ends in (UPSTREAM, DOWNSTREAM) if happening.reset else (stream,):
+                for ends in STREAMS if happening.reset else (stream,):
                     decoder = self._decoders.pop((connection, ends), None)
                     if decoder is not None and decoder.size:
                         why = "the stream ended in the middle of a message"

@@ -9,9 +9,8 @@ packet that has them.
 from collections.abc import Callable
 
 from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, RST, SYN, Address, Segment, write_packet
+from twisted_lab.instruments.directions import DOWNSTREAM, STREAMS, UPSTREAM, opposite
 
-#: The two directions, as toxiproxy calls them: from client to server, and back.
-UPSTREAM, DOWNSTREAM = "upstream", "downstream"
 #: Notes that wait for a packet, at most; of more it is said that there were more.
 MAX_NOTES = 64
 #: The reason that says nothing: what Twisted calls an end as it should be.
@@ -83,7 +82,7 @@ class Recording:
             comments = self._take_notes(UPSTREAM) + self._take_notes(DOWNSTREAM)
             self._send(stream, RST | ACK, time, comments=comments + why)
         else:
-            for each in (UPSTREAM, DOWNSTREAM):
+            for each in STREAMS:
                 self.ended(each, time)
             self._send(UPSTREAM, ACK, time, comments=why)
         self._over = True
@@ -93,8 +92,7 @@ class Recording:
         return notes
 
     def _send(self, stream: str, flags: int, time: float, data: bytes = b"", comments: list[str] | None = None) -> None:
-        other = DOWNSTREAM if stream == UPSTREAM else UPSTREAM
-        acknowledges = self._next[other] if flags & ACK else 0
+        acknowledges = self._next[opposite(stream)] if flags & ACK else 0
         segment = Segment(*self._ends[stream], self._next[stream], acknowledges, flags, data)
         self._write(time, write_packet(segment), comments or [])
         self._next[stream] = (self._next[stream] + len(data) + bool(flags & (SYN | FIN))) % 2**32

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from twisted_lab.filexfer.names import show_sentence
 from twisted_lab.instruments import svg
 from twisted_lab.instruments.capture.messages import Broken, Message
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.streams import Ended, Happening, Noted, Opened
 from twisted_lab.instruments.capture.view import Origin, counted, cut, join, show_size
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 
 #: Columns between the two in a terminal; rows of a picture at most.
 WIDTH = 58

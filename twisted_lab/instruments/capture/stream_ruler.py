@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from twisted_lab.instruments import ruler
 from twisted_lab.instruments.capture.messages import Broken, Message
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.streams import Connection, Happening, Opened, Read
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 
 #: Pieces of a line, and rulers of a picture or a listing, at most: nobody sees more.
 MAX_PIECES = 4096

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from twisted_lab.instruments.capture.links import find_segment
 from twisted_lab.instruments.capture.pcapng import Packet
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, RST, SYN, Address, Segment
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 
 MAX_CONNECTIONS = 4096
 MAX_WAITING = 2**20

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from twisted_lab.filexfer.names import show_sentence
 from twisted_lab.instruments.capture.messages import Message
-from twisted_lab.instruments.capture.recording import UPSTREAM
 from twisted_lab.instruments.capture.streams import Happening
+from twisted_lab.instruments.directions import UPSTREAM
 
 
 class View(Protocol):

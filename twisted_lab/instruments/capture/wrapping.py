@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from twisted_lab.instruments.capture.recorder import Recorder
-from twisted_lab.instruments.capture.recording import DOWNSTREAM, UPSTREAM, Recording
+from twisted_lab.instruments.capture.recording import Recording
+from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.net.reason import show_reason
 
 

@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from twisted_lab.instruments.directions import DOWNSTREAM, STREAMS
 from twisted_lab.instruments.faults.fault import Fault, kinds, make_fault
-
-UPSTREAM = "upstream"
-DOWNSTREAM = "downstream"
-#: From the client to the server, and back.
-STREAMS = (UPSTREAM, DOWNSTREAM)
 
 
 class StreamError(ValueError):

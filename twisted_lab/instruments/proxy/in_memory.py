@@ -7,6 +7,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.internet.protocol import Factory
 
+from twisted_lab.instruments.directions import STREAMS, UPSTREAM
 from twisted_lab.instruments.faults.toxic import Toxic, from_text
 from twisted_lab.instruments.proxy.link import Link, Observer
 from twisted_lab.instruments.proxy.proxy import Proxy
@@ -17,14 +18,15 @@ from twisted_lab.wire.codec import Codec
 
 class FaultyConnection(Observer):
     """
-    What stands between two protocols. `struck` is what faults did: seconds, stream, the fault's name, and what it was.
+    What stands between two protocols. `journal` is what faults did: seconds, stream, the fault's name, and what it was.
 
-    `passed_bytes` is what each stream's receiver was sent; `reason` why the connection ended, None before it has.
+    `passed_bytes` is what each stream's receiver was sent, `ended_streams` those that have ended, in order; `reason` is
+    why the connection ended, None before it has.
     """
 
     def __init__(self, proxy: Proxy) -> None:
         self.journal: list[tuple[float, str, str, str]] = []
-        self.passed_bytes: dict[str, bytearray] = {"upstream": bytearray(), "downstream": bytearray()}
+        self.passed_bytes: dict[str, bytearray] = {stream: bytearray() for stream in STREAMS}
         self.ended_streams: list[str] = []
         self.reason: str | None = None
         self._proxy = proxy
@@ -49,7 +51,7 @@ class FaultyConnection(Observer):
         """Keep which directions have ended, in order."""
         self.ended_streams.append(stream)
 
-    def closed(self, reason: str, time: float, *, reset: bool | None = None, stream: str = "upstream") -> None:
+    def closed(self, reason: str, time: float, *, reset: bool | None = None, stream: str = UPSTREAM) -> None:
         """Keep why."""
         self.reason = reason
 

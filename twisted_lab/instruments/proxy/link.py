@@ -16,7 +16,8 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_lab.instruments.faults.toxic import DOWNSTREAM, UPSTREAM, Toxic
+from twisted_lab.instruments.directions import DOWNSTREAM, STREAMS, UPSTREAM, opposite
+from twisted_lab.instruments.faults.toxic import Toxic
 from twisted_lab.instruments.proxy.way import Way
 from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.reason import show_reason
@@ -52,7 +53,7 @@ class Link:
         self.number = number
         self.reason = ""
         self.observer: Observer | None = None
-        self.ways = {stream: Way(self, stream) for stream in (UPSTREAM, DOWNSTREAM)}
+        self.ways = {stream: Way(self, stream) for stream in STREAMS}
         self._proxy = proxy
         self._client: ClientSide | None = client
         self._server: ServerSide | None = None
@@ -148,7 +149,7 @@ class Link:
         else:
             self._server = None
         if not self.closing and reason.check(ConnectionDone):  # of TLS, which has no half-close
-            self.ways[DOWNSTREAM if stream == UPSTREAM else UPSTREAM].cut()
+            self.ways[opposite(stream)].cut()
             self.ways[stream].feed_end()
         elif not self.closing:
             self._reset_by = stream

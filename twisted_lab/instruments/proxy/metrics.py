@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from twisted_lab.instruments.faults.toxic import STREAMS
+from twisted_lab.instruments.directions import STREAMS
 from twisted_lab.instruments.proxy.proxy import Proxy
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

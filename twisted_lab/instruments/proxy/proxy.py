@@ -10,8 +10,9 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint, ISt
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from twisted_lab.instruments.directions import STREAMS
 from twisted_lab.instruments.faults.stage import MakeCodec
-from twisted_lab.instruments.faults.toxic import DOWNSTREAM, UPSTREAM, Toxic
+from twisted_lab.instruments.faults.toxic import Toxic
 from twisted_lab.instruments.proxy.link import ClientSide, Link, Observer
 from twisted_lab.net.address import show_address
 from twisted_lab.net.bounded import BoundedFactory
@@ -170,7 +171,7 @@ class Proxy:
     def forget_link(self, link: Link) -> None:
         """Keep only what the connection has moved."""
         self._links.discard(link)
-        for stream in (UPSTREAM, DOWNSTREAM):
+        for stream in STREAMS:
             for what in ("received", "sent"):
                 moved = getattr(link.ways[stream], what)
                 self._before[stream, what] = self._before.get((stream, what), 0) + moved
