@@ -1,7 +1,7 @@
 """What every codec offers, so that every instrument can take any of them."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted_lab.wire.errors import RemoteProtocolError
 
@@ -46,3 +46,8 @@ class Codec(Protocol[Message_contra, Event_co]):
 
     def encode(self, message: Message_contra) -> bytes:
         """Give the bytes of `message`; raise `LocalProtocolError` for one that may not be sent."""
+
+
+def wanted_by(codec: Codec[Any, Any]) -> int:
+    """Give a codec's `wanted`; 1, a byte at a time, of one that doesn't say, or says less."""
+    return max(1, getattr(codec, "wanted", 1))

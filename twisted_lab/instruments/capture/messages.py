@@ -11,7 +11,7 @@ from typing import Any
 from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
 from twisted_lab.instruments.capture.summary import Summary
 from twisted_lab.instruments.directions import STREAMS
-from twisted_lab.wire.codec import Codec
+from twisted_lab.wire.codec import Codec, wanted_by
 
 MakeCodec = Callable[[], Codec[Any, Any]]
 #: Comments of a message, at most.
@@ -106,8 +106,8 @@ class _Decoder:
             if fresh or not self.size:
                 self._reads += 1
                 fresh = False
-            wanted = len(read.data) if self._codec is None else getattr(self._codec, "wanted", 1)
-            piece = read.data[position : position + max(1, wanted)]
+            wanted = len(read.data) if self._codec is None else wanted_by(self._codec)
+            piece = read.data[position : position + wanted]
             position += len(piece)
             self.size += len(piece)
             if self._feed(piece):

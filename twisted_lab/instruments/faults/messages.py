@@ -2,8 +2,8 @@
 Faults of whole messages, of which a codec says where they end.
 
 The bytes of a message pass as they are. A codec takes bytes and doesn't say where in them a message ended, so it is fed
-one at a time, but for a content of known length: some 1 MB/s of small messages can pass. Where the stream breaks the
-protocol nobody knows what a message is any more, and the rest passes untouched.
+no more at one time than it says it wants. Where the stream breaks the protocol nobody knows what a message is any more,
+and the rest passes untouched.
 
 Which messages are struck depends on the seed and on their number alone.
 """
@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 from twisted_lab.instruments.faults.fault import Fault
 from twisted_lab.instruments.faults.stage import InterruptedFaultError, Stage
 from twisted_lab.instruments.faults.toxics import MILLISECOND
+from twisted_lab.wire.codec import wanted_by
 
 #: Bytes of a message that a fault holds at most; a longer message is left alone.
 LONGEST = 2**20
@@ -35,9 +36,9 @@ async def take_messages(stage: Stage) -> AsyncIterator[Piece]:
     while codec.error is None and (chunk := await stage.take()):
         data, start, position = chunk.data, 0, 0
         while position < len(data) and codec.error is None:
-            step = min(getattr(codec, "content_left", 0) or 1, len(data) - position)
-            codec.feed(data[position : position + step])
-            position += step
+            piece = data[position : position + wanted_by(codec)]
+            codec.feed(piece)
+            position += len(piece)
             if codec.at_boundary:
                 yield Piece(data[start:position], first, last=True)
                 start, first = position, True
