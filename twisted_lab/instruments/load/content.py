@@ -26,7 +26,7 @@ class Content:
             period = bytes(Random(seed).choices(alphabet, k=length))  # noqa: S311  # for tests, not secrets
         self.size = size
         self._period = len(period)
-        self._twice = period * 2
+        self._tiled = period * (size // len(period) + 2)  # so long that a message can begin anywhere in the first
         self._messages: list[bytes] = []
         if len(period) % size == 0:
             self._messages = [period[start : start + size] for start in range(0, len(period), size)]
@@ -36,12 +36,12 @@ class Content:
         if self._messages:
             return self._messages[number % len(self._messages)]
         start = number * self.size % self._period
-        return (self._twice * (self.size // self._period + 1))[start : start + self.size]
+        return self._tiled[start : start + self.size]
 
     def stands_at(self, position: int, data: bytes) -> bool:
         """Tell whether all the messages in a row have `data` at that position."""
         start = position % self._period
         if len(data) <= self._period:
-            return self._twice.startswith(data, start)
+            return self._tiled.startswith(data, start)
         first = self._period
         return self.stands_at(position, data[:first]) and self.stands_at(position + first, data[first:])
