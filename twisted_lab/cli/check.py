@@ -4,10 +4,10 @@ import argparse
 import os
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 
 from twisted_lab import experiments
+from twisted_lab.cli.experiment import wrap
 from twisted_lab.experiments.errors import DidNotStartError
 from twisted_lab.experiments.experiment import Claim
 from twisted_lab.experiments.server import Server, hosted
@@ -54,14 +54,9 @@ def find_points(check: Callable[[Server], Iterator[Claim]], server: Server) -> I
 
 def show(claim: Claim) -> None:
     """Print a point; of one that is wrong, what was seen, and a hint."""
-    lines = [fill("pass  " if claim.holds else "FAIL  ", claim.predicted)]
+    lines = [wrap("pass  " if claim.holds else "FAIL  ", claim.predicted)]
     if not claim.holds:
         lines += [f"      seen: {claim.observed}"]
-        lines += [fill("      hint: ", claim.hint)] if claim.hint else []
+        lines += [wrap("      hint: ", claim.hint)] if claim.hint else []
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-
-
-def fill(label: str, text: str) -> str:
-    """Give text that begins with a label, wrapped, and indented below it."""
-    return textwrap.fill(text, 80, initial_indent=label, subsequent_indent=" " * len(label))

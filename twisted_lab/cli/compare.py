@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any
 
-from twisted_lab.cli.load import WORKER
+from twisted_lab.cli.measuring import WORKER, StatusLine, make_directory, print_json
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.cli.tables import table
 from twisted_lab.instruments.compare.arena import Arena
@@ -18,7 +18,6 @@ from twisted_lab.instruments.compare.comparison import Comparison, Sample, count
 from twisted_lab.instruments.compare.contestants import Contestant, everything, find
 from twisted_lab.instruments.compare.saved import describe, save
 from twisted_lab.instruments.load.plan import Plan
-from twisted_lab.instruments.run_directory import RunDirectory
 from twisted_lab.models import NAMES as MODELS
 
 #: Seconds for which a server may leave messages unanswered, in the end.
@@ -49,10 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         reactor=arguments.reactor,
     )
-    try:
-        directory = RunDirectory.create(arguments.runs, "compare")
-    except OSError as error:
-        stop(os.EX_CANTCREAT, f"can't write to {arguments.runs}: {error.strerror or error}")
+    directory = make_directory(arguments.runs, "compare")
     judged = "rate" if plan.rate is None else "p99"
     comparison = Comparison([each.name for each in contestants], arguments.connections, judged, arguments.seed)
     with (directory.path / "samples.jsonl").open("w") as lines:
@@ -62,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         return status
     files = save(directory, comparison, plan, sys.argv, {each.name: each.command for each in contestants})
     if arguments.json:
-        _print_json({"event": "result", "run": str(directory.path), **comparison.as_json()})
+        print_json({"event": "result", "run": str(directory.path), **comparison.as_json()})
     else:
         _show(comparison, plan)
         sys.stdout.write(f"\nThe comparison is kept in {directory.path}: {', '.join(files)}\n")
@@ -88,7 +84,7 @@ class _Comparing:
         self._plan = plan
         self._rounds: int = arguments.rounds
         self._json: bool = arguments.json
-        self._shown = sys.stderr.isatty()
+        self._line = StatusLine()
 
     async def run(self, reactor: Any) -> int:
         random = Random(self._comparison.seed)  # noqa: S311  # for an order
@@ -99,15 +95,15 @@ class _Comparing:
             for done, (contestant, count) in enumerate(random.sample(cases, len(cases))):
                 doing = f"{contestant.name}, {counted(count)}"
                 if number == 0 and self._rounds > 1:
-                    self._progress(f"counting system calls, {done + 1} of {len(cases)}: {doing}")
+                    self._line.show(f"counting system calls, {done + 1} of {len(cases)}: {doing}")
                     syscalls[contestant.name, count] = await arena.count_syscalls(contestant, count)
-                self._progress(f"round {number + 1} of {self._rounds}, {done + 1} of {len(cases)}: {doing}")
+                self._line.show(f"round {number + 1} of {self._rounds}, {done + 1} of {len(cases)}: {doing}")
                 sample = await arena.measure(contestant, count, number)
                 calls = syscalls.get((contestant.name, count))
                 if calls is not None and sample.numbers:
                     sample.numbers["syscalls"] = calls
                 self._take(sample)
-        self._progress("")
+        self._line.clear()
         return os.EX_OK
 
     def _take(self, sample: Sample) -> None:
@@ -115,12 +111,7 @@ class _Comparing:
         self._lines.write(json.dumps(sample.as_json()) + "\n")
         self._lines.flush()
         if self._json:
-            _print_json({"event": "sample", **sample.as_json()})
-
-    def _progress(self, text: str) -> None:
-        if self._shown:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
+            print_json({"event": "sample", **sample.as_json()})
 
 
 def _contestants(names: Sequence[str], *, everyone: bool) -> list[Contestant]:
@@ -145,8 +136,3 @@ def _show(comparison: Comparison, plan: Plan) -> None:
         sys.stdout.write(f"\n{counted(count)}\n\n")
         sys.stdout.write(f"{table(speed(comparison, count))}\n\n{table(cost(comparison, count))}\n")
         sys.stdout.write("".join(f"{note}\n" for note in notes(comparison.rows(count))))
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()

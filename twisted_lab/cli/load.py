@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from twisted_lab.cli.load_report import Progress, show_measurement
+from twisted_lab.cli.measuring import WORKER, make_directory, print_json
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.load.crew import Crew, WorkerFailedError
@@ -21,7 +22,6 @@ from twisted_lab.instruments.load.saved import LINES, save, show_interval
 from twisted_lab.instruments.load.slo import Bound, Search
 from twisted_lab.instruments.run_directory import RunDirectory
 
-WORKER = [sys.executable, "-c", "from twisted_lab.cli.load_worker import main; main()"]
 #: Messages a second that are offered if nothing is said, and with which a search begins.
 RATE = 1000.0
 #: Times that a step of a search is tried, for the machine may have been busy with something else.
@@ -33,10 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     sys.path.insert(0, "")  # module:attribute may be here, as for twistd
     plan = _plan(arguments)
     bound: Bound | None = arguments.slo
-    try:
-        directory = RunDirectory.create(arguments.runs, f"load-{plan.specimen.replace(':', '.')}")
-    except OSError as error:
-        stop(os.EX_CANTCREAT, f"can't write to {arguments.runs}: {error.strerror or error}")
+    directory = make_directory(arguments.runs, f"load-{plan.specimen.replace(':', '.')}")
     with ExitStack() as stack:
         lines = stack.enter_context((directory.path / LINES).open("w"))
         one = _Runs(plan, lines, arguments.json, directory)
@@ -64,7 +61,7 @@ class _Runs:
         save(self._directory, measurement, began, sys.argv)
         self._progress.clear()
         if self._json:
-            _print_json({"event": "result", "run": str(self._directory.path), **measurement.as_json()})
+            print_json({"event": "result", "run": str(self._directory.path), **measurement.as_json()})
         else:
             sys.stdout.write(show_measurement(measurement))
             sys.stdout.write(f"\nThe run is kept in {self._directory.path}\n")
@@ -108,7 +105,7 @@ class _Runs:
         self._progress.clear()
         if self._json:
             run = str(self._directory.path)
-            _print_json({"event": "result", "rate": search.best, "exit": status, "verdict": sentence, "run": run})
+            print_json({"event": "result", "rate": search.best, "exit": status, "verdict": sentence, "run": run})
         else:
             sys.stdout.write(f"{sentence}\n" if status == PASS else "")
             sys.stdout.write(f"\nThe steps are kept in {self._directory.path}\n")
@@ -128,7 +125,7 @@ class _Runs:
         shown = show_interval(interval, self._rate)
         self._lines.write(json.dumps(shown) + "\n")
         if self._json:
-            _print_json(shown)
+            print_json(shown)
         self._progress.show(interval, shown)
 
     def _show_step(self, measurement: Measurement, bound: Bound, held: bool) -> None:  # noqa: FBT001
@@ -136,7 +133,7 @@ class _Runs:
         seconds = measurement.percentile("latency", bound.percent)
         if self._json:
             step = {"rate": measurement.plan.rate, "answered": measurement.rate, "seconds": seconds, "held": held}
-            _print_json({"event": "step", **step})
+            print_json({"event": "step", **step})
         else:
             verdict = "holds" if held else "doesn't hold"
             offered = f"{measurement.plan.rate:,.0f}"
@@ -211,8 +208,3 @@ def _default_target(specimen: str) -> str:
     if not port:
         stop(os.EX_USAGE, f"where is it? {specimen} has no port of its own: twisted-lab load {specimen} HOST:PORT")
     return f"127.0.0.1:{port}"
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()

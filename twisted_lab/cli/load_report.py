@@ -1,8 +1,8 @@
 """What ``twisted-lab load`` shows: a line while it runs, a table in the end."""
 
-import sys
 from typing import Any
 
+from twisted_lab.cli.measuring import StatusLine
 from twisted_lab.cli.tables import table
 from twisted_lab.instruments.load.interval import Interval
 from twisted_lab.instruments.load.measurement import Measurement
@@ -12,35 +12,30 @@ from twisted_lab.instruments.units import show_seconds
 
 
 class Progress:
-    """One line on a terminal's standard error, written anew each second; none elsewhere."""
+    """What a terminal is shown meanwhile: a line, written anew each second."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._shown = sys.stderr.isatty()
+        self._line = StatusLine()
 
     def begin(self, plan: Plan) -> None:
         """Say what is being connected to."""
         self._plan = plan
-        self._write(f"connecting to {plan.target}, then {plan.warmup:g} s of warm-up")
+        self._line.show(f"connecting to {plan.target}, then {plan.warmup:g} s of warm-up")
 
     def show(self, interval: Interval, shown: dict[str, Any]) -> None:
         """Say what the last second was like."""
         if interval.second >= self._plan.duration:
             return  # what is left over
         latency = shown["percentiles"]["latency"]
-        self._write(
+        self._line.show(
             f"{min(interval.second + 1, self._plan.duration):g} s of {self._plan.duration:g} s: "
             f"{interval.answered:,} answered/s, p50 {show_seconds(latency['p50'])}, p99 {show_seconds(latency['p99'])}"
         )
 
     def clear(self) -> None:
         """Take the line away."""
-        self._write("")
-
-    def _write(self, text: str) -> None:
-        if self._shown:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
+        self._line.clear()
 
 
 def show_measurement(measurement: Measurement) -> str:
