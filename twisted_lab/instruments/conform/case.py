@@ -10,8 +10,6 @@ from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Ve
 
 #: Seconds that a reply may take, and a close, over the network; in memory they are a clock's.
 PATIENCE = 5.0
-#: What a case needs, for it to be run.
-Need = str
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Case:
     title: str
     expects: str
     run: Callable[[Any], Finding]
-    needs: Sequence[Need] = ()
+    needs: Sequence[str] = ()
 
     @property
     def group(self) -> str:
@@ -46,7 +44,7 @@ GROUPS = {
 CASES: list[Case] = []
 
 
-def case(identity: str, title: str, expects: str, *needs: Need) -> Callable[[Callable[[Any], Finding]], Case]:
+def case(identity: str, title: str, expects: str, *needs: str) -> Callable[[Callable[[Any], Finding]], Case]:
     """Make a case of a function, and enter it in the list."""
 
     def enter(run: Callable[[Any], Finding]) -> Case:
@@ -107,8 +105,7 @@ def converse(subject: Subject, pieces: Sequence[bytes], expected: Sequence[Any])
         peer.send(piece)
         subject.between()
     expect(subject, peer, expected)
-    if peer.state != OPEN:
-        raise BrokenRuleError(f"the server {ended(peer)}")
+    still_open(peer)
     return peer
 
 
@@ -144,6 +141,12 @@ def closed(subject: Subject, peer: Peer, seconds: float = PATIENCE) -> Finding:
     if peer.state == RESET:
         return passed(Verdict.NON_STRICT, "the server resets the connection, where it could close it")
     return passed(Verdict.FAIL, f"the connection is still open after {seconds:g} s")
+
+
+def still_open(peer: Peer) -> None:
+    """See that the server hasn't ended the connection."""
+    if peer.state != OPEN:
+        raise BrokenRuleError(f"the server {ended(peer)}")
 
 
 def no_errors(subject: Subject) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twisted_lab.instruments.conform.case import baseline, case, ended, expect, passed, together
+from twisted_lab.instruments.conform.case import baseline, case, expect, no_errors, passed, still_open, together
 from twisted_lab.instruments.conform.framing import payloads
-from twisted_lab.instruments.conform.peer import OPEN, Subject
+from twisted_lab.instruments.conform.peer import Subject
 from twisted_lab.instruments.conform.targets import Target
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
 
@@ -45,10 +45,8 @@ def hold(subject: Subject, conversation: Conversation) -> None:
     peer.send(data[position:])
     peer.read_on()
     expect(subject, peer, expected)
-    if peer.state != OPEN:
-        raise BrokenRuleError(f"the server {ended(peer)}")
-    if subject.errors:
-        raise BrokenRuleError(f"an error was logged: {subject.errors[0]}")
+    still_open(peer)
+    no_errors(subject)
     peer.close()
 
 

@@ -184,9 +184,8 @@ class Stage:
 
     def interrupt(self, toxic: Toxic | None) -> None:
         """Go on with the changed toxic; with None as if there were none, and then out of the pipe."""
-        before, self.toxic = self.toxic, toxic
+        active, before, self.toxic = self._active, self.toxic, toxic
         self._interrupted = True
-        active = before is not None and self._draw < before.toxicity
         if toxic is None and active and not self._ended and before is not None:
             before.fault.removed(self)
         self.wake()
