@@ -12,21 +12,39 @@ from typing import Self
 
 from tests.processes import DEADLINE, ENVIRONMENT
 
+ROWS, COLUMNS = 24, 80
+
+
+def open_terminal() -> tuple[int, int]:
+    """Give the two ends of a terminal of that size: ours, and that of the command."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
+    return ours, its
+
+
+def start_in(terminal: int, *words: str) -> "subprocess.Popen[bytes]":
+    """
+    Run a command with a terminal for everything.
+
+    It has a session of its own with that as its terminal, so that Ctrl-C reaches it; and that isn't ignored, which it
+    would inherit where the tests run in the background.
+    """
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", "setsid", "--ctty", *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**ENVIRONMENT, "TERM": "xterm"},
+    )
+
 
 class PseudoTerminal:
     """Runs `words` with a terminal of 80 columns for everything; `shown` is all that was written to it, as it came."""
 
     def __init__(self, *words: str) -> None:
         self.shown = ""
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-        self._process = subprocess.Popen(
-            ["env", "--default-signal=INT", "setsid", "--ctty", *words],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**ENVIRONMENT, "TERM": "xterm"},
-        )
+        self._master, slave = open_terminal()
+        self._process = start_in(slave, *words)
         os.close(slave)
 
     def __enter__(self) -> Self:

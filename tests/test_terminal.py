@@ -1,13 +1,9 @@
 """The interactive client in a real pseudo-terminal, whose screen pyte draws."""
 
-import fcntl
 import os
-import pty
 import select
 import signal
 import socket
-import struct
-import subprocess
 import termios
 import time
 from threading import Event
@@ -15,11 +11,11 @@ from typing import Self
 
 import pyte
 
-from tests.processes import DEADLINE, ENVIRONMENT, Running, answering, receive, service
+from tests.processes import DEADLINE, Running, answering, receive, service
+from tests.pseudo_terminal import COLUMNS, ROWS, open_terminal, start_in
 
 LEFT, UP, HOME, BACKSPACE, ENTER = "\x1b[D", "\x1b[A", "\x1b[H", "\x7f", "\r"
 CTRL_C, CTRL_D = "\x03", "\x04"
-ROWS, COLUMNS = 24, 80
 
 
 class Screen(pyte.Screen):
@@ -38,20 +34,11 @@ class Terminal:
     """A pseudo-terminal with `twisted-lab WORDS` in it."""
 
     def __init__(self, *words: str) -> None:
-        self._master, self._slave = pty.openpty()
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
+        self._master, self._slave = open_terminal()
         self.before = termios.tcgetattr(self._slave)
         self._screen = Screen(self._master)
         self._stream = pyte.ByteStream(self._screen)
-        self._process = subprocess.Popen(
-            # A session of its own with this as its terminal, so that Ctrl-C reaches it; and isn't ignored, which it
-            # would inherit where the tests run in the background.
-            ["env", "--default-signal=INT", "setsid", "--ctty", "twisted-lab", *words],
-            stdin=self._slave,
-            stdout=self._slave,
-            stderr=self._slave,
-            env={**ENVIRONMENT, "TERM": "xterm"},
-        )
+        self._process = start_in(self._slave, "twisted-lab", *words)
 
     def __enter__(self) -> Self:
         return self
