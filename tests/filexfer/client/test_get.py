@@ -10,8 +10,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
+from tests.descriptors import descriptors, opened_since
 from tests.filexfer.client.fake_server import FACTS, ClientTestCase, digest_of
-from tests.filexfer.client.test_put import Recorder, descriptors
+from tests.filexfer.client.test_put import Recorder
 from twisted_lab.filexfer.conditions import Condition, Durability
 from twisted_lab.filexfer.errors import (
     BadNameError,
@@ -42,7 +43,7 @@ class GetTestCase(ClientTestCase):
     def tearDown(self) -> None:
         """Whatever happened, nothing is open."""
         super().tearDown()
-        self.assertEqual(descriptors(), self.descriptors)
+        self.assertEqual(opened_since(self.descriptors), set())
 
     def getting(self, target: Any = None, **options: Any) -> "Deferred[Any]":
         """Begin to get it."""

@@ -3,13 +3,13 @@
 import io
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.error import ConnectionLost
 
+from tests.descriptors import descriptors, opened_since
 from tests.filexfer.client.fake_server import ClientTestCase, digest_of
 from twisted_lab.filexfer.client import put
 from twisted_lab.filexfer.conditions import Condition, Durability
@@ -26,11 +26,6 @@ from twisted_lab.filexfer.errors import (
 from twisted_lab.wire.errors import RemoteProtocolError
 
 PIECE = 4
-
-
-def descriptors() -> int:
-    """Give how many are open."""
-    return len([*Path("/proc/self/fd").iterdir()])
 
 
 class SlowReading:
@@ -336,11 +331,11 @@ class PutTests(PutTestCase):
         putting = self.putting()
         putting.cancel()
         self.assertNoResult(putting)
-        self.assertEqual(descriptors(), before + 1)
+        self.assertEqual(len(opened_since(before)), 1)
         ((done, read),) = slow.under_way
         done.callback(read())
         self.failureResultOf(putting, CancelledError)
-        self.assertEqual(descriptors(), before)
+        self.assertEqual(opened_since(before), set())
 
 
 class ResumeTests(PutTestCase):

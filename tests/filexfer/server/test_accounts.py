@@ -1,7 +1,5 @@
 """Who is served, and as whom."""
 
-import gc
-import os
 import tempfile
 import threading
 import time
@@ -23,6 +21,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface, implementer
 
+from tests.descriptors import descriptors, opened_since
 from twisted_lab.filexfer.errors import (
     AccessError,
     DeniedError,
@@ -322,7 +321,7 @@ class UsersTests(AccountsTestCase):
                 go_on.wait(10)
             return Root(path)
 
-        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        before = descriptors()
         with mock.patch.object(homes, "Root", hang):
             threads = [threading.Thread(target=here.open_store, args=("eve", Path("slow"), None)) for _ in range(2)]
             for thread in threads:
@@ -332,20 +331,20 @@ class UsersTests(AccountsTestCase):
             go_on.set()
             for thread in threads:
                 thread.join(10)
-        self.assertEqual(len(os.listdir("/proc/self/fd")), before + 2)  # noqa: PTH208
+        self.assertEqual(len(opened_since(before)), 2)
 
     def test_shared(self) -> None:
         """All connections of a user share one descriptor and one quota; when the server stops it is closed."""
         accounts = self.accounts("alice:x", users={"alice": User(Path("a"), quota=10)})
         before = descriptors()
         first, second = (self.login(accounts, "alice", "x").store for _ in range(2))
-        self.assertEqual(descriptors(), before + 1)
+        self.assertEqual(len(opened_since(before)), 1)
         incoming = first.receive(("f",), size=6, algorithm="sha-256")
         with self.assertRaises(QuotaExceededError):
             second.receive(("g",), size=6, algorithm="sha-256")
         incoming.close()
         accounts.close()
-        self.assertEqual(descriptors(), before)
+        self.assertEqual(opened_since(before), set())
         self.refused(AccessError, accounts, "alice", "x")
 
 
@@ -401,9 +400,3 @@ class Later:
     def time() -> float:
         """Give seconds since 1970."""
         return time.time() + 2 * 86400
-
-
-def descriptors() -> int:
-    """Give how many descriptors this process has open."""
-    gc.collect()  # what earlier tests have left for garbage
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208

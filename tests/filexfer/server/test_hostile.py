@@ -1,6 +1,5 @@
 """Peers that mean harm, or have bad luck at a bad moment: what they can't hold, hide or break."""
 
-import gc
 import os
 import shutil
 import socket
@@ -15,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 
+from tests.descriptors import Descriptors, descriptors, opened_since
 from tests.filexfer.server.sessions import HELLO, SessionTestCase, encode, sha
 from tests.net.wires import WireTestCase, reactor, read_all, wait
 from tests.test_header_service import decode
@@ -83,10 +83,10 @@ class ThreadedTestCase(SessionTestCase):
 class LossTests(ThreadedTestCase):
     """The connection is lost at every moment at which it can be."""
 
-    def check_nothing_is_held(self, descriptors: int) -> None:
+    def check_nothing_is_held(self, before: Descriptors) -> None:
         """Nothing is open, locked or reserved; what is staged can be gone on with, or isn't there."""
         self.threads.run()
-        self.assertEqual(count_descriptors(), descriptors)
+        self.assertEqual(opened_since(before), set())
         used = sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file())
         self.begin()
         for path in ("new", "old"):
@@ -99,11 +99,11 @@ class LossTests(ThreadedTestCase):
         self.assertEqual(reply["type"], "resume")
         self.lose(self.connection)
         self.threads.run()
-        self.assertEqual(count_descriptors(), descriptors)
+        self.assertEqual(opened_since(before), set())
 
     def check_losses(self, messages: bytes, *, stalls: bool = False) -> None:
         """Let `messages` arrive on ever new connections, and lose each at another moment."""
-        descriptors = count_descriptors()
+        before = descriptors()
         lost = True
         moment = 0
         while lost:
@@ -119,7 +119,7 @@ class LossTests(ThreadedTestCase):
                 self.connection.dataReceived(messages)
                 lost = self.step_until(moment, early=early)
                 self.lose(self.connection)
-                self.check_nothing_is_held(descriptors)
+                self.check_nothing_is_held(before)
             moment += 1
         self.assertGreater(moment, 1)
 
@@ -559,12 +559,6 @@ class WireTests(WireTestCase):
         self.assertIn(sha((self.directory / "x").read_bytes()).encode(), get_answer)
         self.assertNotIn(b'"ok"', silent_answer)
         self.assertEqual(len([*self.directory.glob(".filexfer-*")]), 1)
-
-
-def count_descriptors() -> int:
-    """Give how many descriptors are open in this process; what tests before this one have left for garbage isn't."""
-    gc.collect()
-    return len([*Path("/proc/self/fd").iterdir()])
 
 
 def count_directories(directory: Path) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.filexfer.store.trees import TreeTestCase, descriptors
+from tests.descriptors import descriptors, opened_since
+from tests.filexfer.store.trees import TreeTestCase
 from twisted_lab.filexfer.errors import BadNameError, InputOutputError, NotDirectoryError
 from twisted_lab.filexfer.store import directories as module
 from twisted_lab.filexfer.store.directories import Directories
@@ -108,7 +109,7 @@ class DirectoriesTests(TreeTestCase):
             self.assertFalse((self.inside / "a").exists())
             directories.open(name[: module.MOST_MADE])
             directories.open(name)
-            self.assertLess(descriptors() - opened, module._MOST_ON_THE_WAY + 5)
+            self.assertLess(len(opened_since(opened)), module._MOST_ON_THE_WAY + 5)
             directories.sync()
         self.assertEqual(len(set(self.synced)), 200)
         self.broken = "/".join(("b",) * 100)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.descriptors import descriptors, opened_since
 from tests.filexfer.store.faults import ERRORS, Fault, Zygote, fail_with, injected, steps
 from tests.filexfer.store.scenarios import SCENARIOS, Scenario, counted
-from tests.filexfer.store.trees import descriptors
 from twisted_lab.filexfer.errors import FilexferError, InputOutputError, NoSpaceError
 from twisted_lab.filexfer.store.cleaning import remove_stale
 from twisted_lab.filexfer.store.root import Root
@@ -98,7 +98,7 @@ class FaultTests(SynchronousTestCase):
                     scenario.run(root, ledger)
             except FilexferError as raised:
                 error = raised
-            self.assertEqual(descriptors(), opened)
+            self.assertEqual(opened_since(opened), set())
             self.assertEqual(ledger._reserved, 0)
             self.assertEqual(ledger.used, counted(root).used)
         return directory, fault, error

@@ -5,8 +5,9 @@ import fcntl
 import os
 from types import SimpleNamespace
 
+from tests.descriptors import descriptors, opened_since
 from tests.filexfer.store.faults import Fault, injected
-from tests.filexfer.store.trees import ABSENT, TreeTestCase, descriptors, read, sha256
+from tests.filexfer.store.trees import ABSENT, TreeTestCase, read, sha256
 from twisted_lab.filexfer.conditions import Durability
 from twisted_lab.filexfer.errors import (
     BadNameError,
@@ -166,7 +167,7 @@ class SmallFilesTests(TreeTestCase):
 
         def look(source: bytes, target: bytes, *, src_dir_fd: int, dst_dir_fd: int) -> None:
             nonlocal most
-            most = max(most, descriptors() - opened)
+            most = max(most, len(opened_since(opened)))
             rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
         self.patch(os, "rename", look)

@@ -1,9 +1,7 @@
 """A served directory with a neighbour that nobody may reach."""
 
 import contextlib
-import gc
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.descriptors import descriptors, opened_since
 from twisted_lab.filexfer.conditions import Condition, Durability
 from twisted_lab.filexfer.errors import FilexferError
 from twisted_lab.filexfer.names import Name
@@ -98,12 +97,6 @@ OPERATIONS: dict[str, Operation] = {
 MAKERS = ("make_directory with parents", "put small")
 
 
-def descriptors() -> int:
-    """Give how many descriptors this process has open."""
-    gc.collect()  # what earlier tests have left for garbage
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-
-
 def snapshot(path: Path) -> list[object]:
     """Give all that `path` holds: names, kinds, times, contents."""
     found: list[object] = []
@@ -120,7 +113,7 @@ class TreeTestCase(SynchronousTestCase):
     `self.root`, and `self.store` with it, serves `self.inside`; `self.outside` beside it has files of the same names
     and must stay as it is.
 
-    So must the number of open descriptors, whatever the test did.
+    No descriptor may be left open, whatever the test did.
     """
 
     def setUp(self) -> None:
@@ -144,4 +137,4 @@ class TreeTestCase(SynchronousTestCase):
         # Not a cleanup: trial runs those before this.
         shutil.rmtree(self._top)
         self.assertEqual(outside, self._outside)
-        self.assertEqual(descriptors(), self._descriptors)
+        self.assertEqual(opened_since(self._descriptors), set())

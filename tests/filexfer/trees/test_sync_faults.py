@@ -9,9 +9,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.descriptors import descriptors, opened_since
 from tests.filexfer.store.faults import ERRORS, Fault, Zygote, fail_with
 from tests.filexfer.store.test_faults import EXPECTED, TWO_DAYS, Tree, staged, visible
-from tests.filexfer.store.trees import descriptors
 from tests.filexfer.trees import sync_faults
 from tests.filexfer.trees.fakes import Notes
 from tests.filexfer.trees.sync_faults import place, prepare, sync
@@ -76,7 +76,7 @@ class SyncFaultTests(SynchronousTestCase):
             sync(top, way, fault, notes)
         except FilexferError as error:
             errors.append(error)
-        self.assertEqual(descriptors(), opened)
+        self.assertEqual(opened_since(opened), set())
         self.assertEqual(self.flushLoggedErrors(), [])
         return [*notes.errors.values(), *errors]
 

@@ -4,12 +4,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from twisted.internet.epollreactor import EPollReactor
 
+from tests.descriptors import descriptors, opened_since
 from tests.net.reactors import NotingFactory, ReactorTestCase
 from twisted_lab.instruments.proxy import shortcut
 from twisted_lab.instruments.proxy.addresses import client_endpoint, server_endpoint
@@ -119,7 +119,7 @@ class ShortcutTests(ReactorTestCase):
 
     def test_pipes_are_used_again(self) -> None:
         """After a stream is over its pipe serves the next one, and only some are kept."""
-        before = len([*Path("/proc/self/fd").iterdir()])
+        before = descriptors()
         for _ in range(3):
             link = self.connect()
             self.pump(bytes(MUCH), self.client, self.server)
@@ -127,7 +127,7 @@ class ShortcutTests(ReactorTestCase):
             self.client.close()
             self.server.close()
         self.assertLessEqual(len(shortcut._spare), shortcut.SPARE)
-        self.assertLess(len([*Path("/proc/self/fd").iterdir()]), before + 2 * shortcut.SPARE + 12)
+        self.assertLess(len(opened_since(before)), 2 * shortcut.SPARE + 12)
 
     def test_who_looks_at_the_bytes_sees_them(self) -> None:
         """With an observer there is no way past it; it is told of all bytes and of the end."""
