@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-DEADLINE = 30.0  # seconds
+DEADLINE = 60.0  # seconds
 SCRIPTS = Path(sys.executable).parent
 #: What a user's shell would have, with our scripts first; coverage's variables come along.
 ENVIRONMENT = {

@@ -76,7 +76,7 @@ class MessageFaultTests(FaultTestCase):
         self.assertEqual((decode(self.client.data), self.client.times), ([b"one", b"two"], [0.1, 0.2]))
 
     @given(PLACES)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_cuts_make_no_difference(self, places: list[int]) -> None:
         """However the bytes come, the same messages are struck."""
         stream = b"".join(map(encode, MESSAGES))
@@ -86,7 +86,7 @@ class MessageFaultTests(FaultTestCase):
             self.assertEqual(once, again)
 
     @given(st.integers(0, 10**6))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     def test_probabilities(self, seed: int) -> None:
         """With 0 nothing is struck, with 1 everything."""
         self.assertEqual(self.run_messages("drop_message:probability=0", seed=seed), MESSAGES)

@@ -29,7 +29,7 @@ class PipeTests(FaultTestCase):
     """Faults in a row, on a live connection."""
 
     @given(st.binary(max_size=5000), PLACES, st.lists(st.integers(1, 700), max_size=20))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_without_faults_nothing_is_changed(self, data: bytes, places: list[int], cuts: list[int]) -> None:
         """All bytes arrive in order, both ways, and so do both ends."""
         self.join(cuts=cuts, room=1000)
@@ -44,7 +44,7 @@ class PipeTests(FaultTestCase):
         self.assertEqual(self.connection.reason, "closed by both sides")
 
     @given(st.binary(min_size=1, max_size=5000), PLACES, st.lists(st.sampled_from(HARMLESS), max_size=4, unique=True))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_harmless_faults(self, data: bytes, places: list[int], faults: list[str]) -> None:
         """However faults are combined that lose nothing, nothing is lost."""
         self.join(*faults)
@@ -54,7 +54,7 @@ class PipeTests(FaultTestCase):
         self.assertEqual((self.client.data, self.client.happened), (data, ["end"]))
 
     @given(st.binary(min_size=1, max_size=3000), PLACES, st.data())
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def test_faults_that_come_and_go(self, data: bytes, places: list[int], choice: Any) -> None:
         """While faults are added, changed and removed no byte is lost, and none overtakes another."""
         self.join()
@@ -74,7 +74,7 @@ class PipeTests(FaultTestCase):
         self.assertEqual((self.client.data, self.client.happened), (data, ["end"]))
 
     @given(st.integers(0, 2**32), st.binary(min_size=1, max_size=2000), PLACES)
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     def test_a_seed_replays(self, seed: int, data: bytes, places: list[int]) -> None:
         """The same seed and the same bytes give the same faults, at the same times."""
 
