@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from twisted_lab.experiments.errors import CannotRunError
 from twisted_lab.experiments.server import PATIENCE, Server
-from twisted_lab.instruments.compare.usage import Usage, are_shown, processes_of
+from twisted_lab.instruments.usage import Usage, are_shown, processes_of
 
 
 def look(server: Server) -> Usage:

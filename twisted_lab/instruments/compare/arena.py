@@ -18,11 +18,11 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted_lab.instruments.compare.comparison import Sample
 from twisted_lab.instruments.compare.contestants import Contestant
 from twisted_lab.instruments.compare.server_process import ServerFailedError, ServerProcess
-from twisted_lab.instruments.compare.usage import Usage, are_shown, processes_of
 from twisted_lab.instruments.load import cores
 from twisted_lab.instruments.load.crew import HEAD_START, Crew, WorkerFailedError
 from twisted_lab.instruments.load.measurement import Measurement
 from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.usage import Usage, are_shown, processes_of
 
 #: Seconds for which system calls are counted, in a run of their own: counting makes each of them slower.
 COUNTING = 0.3

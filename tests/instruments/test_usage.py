@@ -11,8 +11,8 @@ import pytest
 
 from twisted_lab.experiments import usage as experiments_usage
 from twisted_lab.experiments.errors import CannotRunError
-from twisted_lab.instruments.compare import usage
-from twisted_lab.instruments.compare.usage import Usage, processes_of
+from twisted_lab.instruments import usage
+from twisted_lab.instruments.usage import Usage, processes_of
 
 #: Starts one process that stays and one that has ended, which it doesn't wait for.
 PARENT = """
