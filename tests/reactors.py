@@ -18,11 +18,11 @@ EVERY_PROCESS = Path(__file__).parent / "every_process"
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Install it before tests/conftest.py imports it, and in each process that inherits our environment."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(EVERY_PROCESS), *filter(None, [os.environ.get("PYTHONPATH")])])
     name = early_config.known_args_namespace.reactor
     if name != "default":
         installReactor(name)
         os.environ["TESTS_REACTOR"] = name
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(EVERY_PROCESS), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def use_installed() -> None:
