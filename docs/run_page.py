@@ -41,7 +41,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-DEADLINE = 30.0  # seconds that a command, or a server's start, may take
+DEADLINE = 90.0  # seconds that a command, or a server's start, may take
 DOCS = Path(__file__).parent
 OWN_NETWORK = ["unshare", "--user", "--map-root-user", "--net", "--fork", "--kill-child"]
 #: So that nothing is left running; /proc must show the same processes, or what looks there finds others.

@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.instruments.load.test_measurement import interval, times
 from tests.instruments.load.test_saved import keep
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, children, command
 from tests.pseudo_terminal import PseudoTerminal
+from twisted_lab.cli.compare_runs import compare_runs
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
@@ -30,28 +30,26 @@ def compare(tmp_path: Path, *words: str, cwd: Path | None = None) -> "subprocess
     return command(LAB, "compare", *words, "--runs", str(tmp_path / "runs"), cwd=cwd, deadline=3 * DEADLINE)
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> "tuple[subprocess.CompletedProcess[bytes], RunDirectory]":
-    """Compare a model, one that serves one client at a time, and a specimen, once for several tests."""
-    top = tmp_path_factory.mktemp("compare")
-    words = ("selectors", "blocking", "header", "-c", "3", "--rounds", "2", "--seed", "1", *QUICK)
-    return compare(top, *words), RunDirectory.find(top / "runs" / "compare" / "latest")
-
-
-def test_models_and_specimens_side_by_side(done: Any) -> None:
+def test_models_and_specimens_side_by_side(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """A table for each number of connections, with what each took; the one that starves its clients says so."""
-    result, directory = done
+    # A model, one that serves one client at a time, and a specimen; once, for it takes long.
+    result = compare(tmp_path, "selectors", "blocking", "header", "-c", "3", "--rounds", "2", "--seed", "1", *QUICK)
+    directory = RunDirectory.find(tmp_path / "runs" / "compare" / "latest")
     assert result.returncode == 0, result.stderr.decode()
     text = result.stdout.decode()
     for words in ("\n3 connections\n", "messages/s, of selectors's (95 %)", "CPU/message", " MiB"):
         assert words in text
     assert "blocking: up to 2 of 3 connections had no answer at all" in text
     assert f"The comparison is kept in {directory.path.parent}" in text
+    with subtests.test("what is kept"):
+        check_what_is_kept(directory)
+    with subtests.test("a browser shows the report"):
+        check_in_a_browser(directory.path / "report.html", tmp_path)
 
 
-def test_what_is_kept(done: Any) -> None:
-    """All samples, with the contestants' order drawn anew in each round, and what they depend on."""
-    run = done[1].read_json("run.json")
+def check_what_is_kept(directory: RunDirectory) -> None:
+    """See that all samples are kept, with the contestants' order drawn anew in each round, and what they depend on."""
+    run = directory.read_json("run.json")
     assert len(run["samples"]) == 3 * 2
     assert {sample["round"] for sample in run["samples"]} == {0, 1}
     for sample in run["samples"]:
@@ -63,22 +61,21 @@ def test_what_is_kept(done: Any) -> None:
     ]
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
-    lines = (done[1].path / "samples.jsonl").read_text().splitlines()
+    lines = (directory.path / "samples.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == run["samples"]
     assert run["circumstances"]["python"]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_browser_shows_the_report(done: Any, tmp_path: Path) -> None:
-    """It is laid out as a page with both pictures in it, and a screenshot of it isn't blank."""
-    assert CHROMIUM is not None
-    report = (done[1].path / "report.html").resolve()
+def check_in_a_browser(report: Path, tmp_path: Path) -> None:
+    """See that it is laid out as a page with both pictures in it, and that a screenshot of it isn't blank."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
     words = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,1600"]
     words += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=2000"]
     shot = tmp_path / "report.png"
     for more in (["--dump-dom"], [f"--screenshot={shot}"]):
         shown = subprocess.run(
-            [*words, *more, report.as_uri()], capture_output=True, timeout=DEADLINE, check=True, text=True
+            [*words, *more, report.resolve().as_uri()], capture_output=True, timeout=DEADLINE, check=True, text=True
         )
         if more == ["--dump-dom"]:
             assert shown.stdout.count("<svg") == 2
@@ -130,7 +127,7 @@ def test_a_server_that_answers_wrong_has_failed(tmp_path: Path) -> None:
     assert b"broken:WRONG, 1 connection: connection 1: a wrong byte came back" in done.stderr
 
 
-def test_two_runs_that_are_kept(tmp_path: Path) -> None:
+def test_two_runs_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Second by second; and what can't be compared is told."""
     plan, closed = (Plan("echo", "nowhere", rate=rate, duration=8.0) for rate in (100.0, None))
     steady = [interval(number) for number in range(8)]
@@ -144,31 +141,32 @@ def test_two_runs_that_are_kept(tmp_path: Path) -> None:
         "closed": keep(tmp_path, closed, steady),
     }
 
-    def compared(*names: str, more: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[bytes]":
-        return command(LAB, "compare", *(str(runs[name].path) for name in names), *more)
-
-    done = compared("steady", "slower")
+    steady_one, slower_one = runs["steady"].path, runs["slower"].path
+    done = command(LAB, "compare", str(steady_one), str(slower_one))
     assert done.returncode == 0, done.stderr.decode()
     rows = {line.split()[0]: line for line in done.stdout.decode().splitlines() if line}
     assert rows["rate"].endswith("no difference shown")
     assert rows["p99"].endswith("differs")
-    found = json.loads(compared("steady", "slower", more=("--json",)).stdout)["quantities"]
+    assert compare_runs(steady_one, slower_one, as_json=True, seed=1) == 0
+    found = json.loads(capsys.readouterr().out)["quantities"]
     assert {name: each["differs"] for name, each in found.items()}["p99"] is True
     assert 2 < found["p99"]["ratio"] < 2.4
-    for names, status, sentence in (
-        (("steady", "short"), 2, "too short to tell"),
-        (("steady", "silent"), 2, "too short to tell"),
-        (("steady", "late"), 2, "the load sent its messages late"),
-        (("steady", "closed"), os.EX_USAGE, "one is a closed loop and the other isn't"),
-        (("steady", "slower", "short"), os.EX_USAGE, "two runs that are kept can be compared"),
+    for other, status, sentence in (
+        (runs["short"].path, 2, "too short to tell"),
+        (runs["silent"].path, 2, "too short to tell"),
+        (runs["late"].path, 2, "the load sent its messages late"),
+        (runs["closed"].path, os.EX_USAGE, "one is a closed loop and the other isn't"),
+        (tmp_path, os.EX_NOINPUT, "holds no run"),
     ):
-        done = compared(*names)
-        assert done.returncode == status
-        assert sentence in done.stderr.decode()
-        assert done.stderr.count(b"\n") == 1
-    done = command(LAB, "compare", str(tmp_path), str(tmp_path))
-    assert done.returncode == os.EX_NOINPUT
-    assert b"holds no run" in done.stderr
+        with pytest.raises(SystemExit) as ended:
+            compare_runs(steady_one, other, as_json=False, seed=1)
+        assert ended.value.code == status
+        complaint = capsys.readouterr().err
+        assert sentence in complaint
+        assert complaint.count("\n") == 1
+    done = command(LAB, "compare", *[str(steady_one)] * 3)
+    assert done.returncode == os.EX_USAGE
+    assert b"two runs that are kept can be compared" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Runs that are kept: what other programs read, and what comes back."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,17 @@ from twisted_lab.instruments.run_directory import RunDirectory
 BEGAN = 1_795_000_000.0
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep a run of two seconds and a rest, once for several tests."""
+    seconds = [interval(0), interval(1), interval(2, seconds=0.25)]
+    return keep(tmp_path_factory.mktemp("kept"), OPEN, seconds).path
+
+
 @pytest.fixture
-def kept(tmp_path: Path) -> RunDirectory:
-    """Keep a run of two seconds and a rest."""
-    return keep(tmp_path, OPEN, [interval(0), interval(1), interval(2, seconds=0.25)])
+def kept(original: Path, tmp_path: Path) -> RunDirectory:
+    """Give that run, for a test to do with as it likes."""
+    return RunDirectory(shutil.copytree(original, tmp_path / "copy"))
 
 
 def keep(top: Path, plan: Plan, seconds: list[Interval]) -> RunDirectory:

@@ -181,7 +181,8 @@ class MemorySubject:
 
     def left_over(self) -> list[str]:
         """Give what a server without connections still has: protocols, and calls that are due some time."""
-        gc.collect()
+        if any(protocol() is not None for protocol in self._protocols):
+            gc.collect()
         alive = [type(found).__name__ for protocol in self._protocols if (found := protocol()) is not None]
         calls = [str(call) for call in self.clock.getDelayedCalls()]
         return [*(f"a {name}" for name in alive), *(f"a call of {call}" for call in calls)]

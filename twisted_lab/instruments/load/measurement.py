@@ -71,6 +71,11 @@ class Measurement:
         """The histograms of all intervals together, by name."""
         return {name: merge(getattr(each, name) for each in self.intervals) for name in HISTOGRAMS}
 
+    @cached_property
+    def summaries(self) -> dict[str, dict[str, float]]:
+        """The percentiles that are shown of each histogram, with its mean, its largest and its count, by name."""
+        return {name: summary(histogram) for name, histogram in self.histograms.items()}
+
     def percentile(self, name: str, percent: float) -> float:
         """Give a percentile of a histogram."""
         return percentile(self.histograms[name], percent)
@@ -118,5 +123,5 @@ class Measurement:
             "unanswered": self.unanswered,
             "starved": self.starved,
             "busy": self.busy,
-            "seconds": {name: summary(histogram) for name, histogram in self.histograms.items()},
+            "seconds": self.summaries,
         }

@@ -1,6 +1,5 @@
 """A load's times as a table."""
 
-from twisted_lab.instruments.load.histogram import summary
 from twisted_lab.instruments.load.measurement import Measurement
 from twisted_lab.instruments.units import show_seconds
 
@@ -18,7 +17,7 @@ def times(measurement: Measurement) -> list[list[str]]:
     rows = [["", *COLUMNS]]
     for name, words in ROWS.items():
         if measurement.plan.rate is not None or name not in {"latency", "lateness"}:
-            numbers = summary(measurement.histograms[name])
+            numbers = measurement.summaries[name]
             rows.append([words, *(show_seconds(numbers[column]) if column in numbers else "-" for column in COLUMNS)])
     return rows
 
