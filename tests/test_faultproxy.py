@@ -414,6 +414,34 @@ def test_only_the_api(rfc862: Running) -> None:
         request = urllib.request.Request(f"http://{api_of(running)}/proxies/p%2F1", method="DELETE")
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310  # the address is ours
             assert answer.status == 204
+        running.stop()
+
+
+def test_several_at_once(rfc862: Running) -> None:
+    """`/populate` leaves what is there as it is, with its connections; what is elsewhere now is made anew."""
+    upstream = rfc862.addresses[0]
+    with proxy(upstream) as running:
+        (there,) = ask(running, "/proxies")[1].values()
+        wanted = {name: there[name] for name in ("name", "listen", "upstream")}
+        with connect(there["listen"]) as client:
+            status, answer = ask(running, "/populate", "POST", [wanted, {"name": "two", "upstream": upstream}])
+            assert status == 201
+            kept, two = answer["proxies"]
+            assert (kept["listen"], two["enabled"]) == (there["listen"], True)
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+            moved = {**wanted, "listen": "127.0.0.1:0"}
+            status, answer = ask(running, "/populate", "POST", [moved, {**two, "enabled": False}])
+            assert [each["enabled"] for each in answer["proxies"]] == [True, False]
+            assert receive_all(client) == b""
+        with connect(answer["proxies"][0]["listen"]) as client:
+            client.sendall(b"y")
+            assert receive(client, 1) == b"y"
+        for address in (there["listen"], two["listen"]):
+            with pytest.raises(ConnectionRefusedError):
+                connect(address)
+        status, answer = ask(running, "/populate", "POST", [moved, moved])
+        assert (status, answer["error"]) == (400, "bad request body: two proxies have the same name")
 
 
 def test_bad_requests(rfc862: Running) -> None:

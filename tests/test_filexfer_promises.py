@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -18,6 +19,7 @@ import pytest
 from blake3 import blake3
 
 from tests import processes
+from tests.memory import make_directory
 from tests.processes import DEADLINE, Running, service
 from tests.proxy import Proxy, proxy
 
@@ -74,12 +76,20 @@ def moved(log: str) -> tuple[int, int]:
     return int(received), int(sent)
 
 
+@pytest.fixture
+def large() -> Iterator[Path]:
+    """Give a directory for large files."""
+    directory = make_directory(2 * BIG)
+    yield directory
+    shutil.rmtree(directory)
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("direction", ["put", "get"])
-def test_killed_anywhere(direction: str, tmp_path: Path) -> None:
+def test_killed_anywhere(direction: str, large: Path) -> None:
     """Server and client are killed in turn, anywhere: resumed, a file is whole, and sent once (magic-wormhole#88)."""
     generator = random.Random(direction)  # noqa: S311
-    near, far = tmp_path / "near", tmp_path / "far"
+    near, far = large / "near", large / "far"
     near.mkdir()
     far.mkdir()
     sources, targets = (near, far) if direction == "put" else (far, near)

@@ -49,6 +49,14 @@ def test_list() -> None:
     assert {*listed[0]} == {"number", "title", "question"}
 
 
+def test_what_takes_no_time_holds(tmp_path: Path) -> None:
+    """Those that measure nothing hold wherever they are run; the pages show the others."""
+    done = command("twisted-lab", "experiment", "0", "1", "8", "12", "14", "--json", "--runs", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["experiment"], each["verdict"]) for each in found] == [(n, "holds") for n in (0, 1, 8, 12, 14)]
+
+
 def test_what_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A claim that doesn't hold is said to fail, what was observed stands below it, and the exit status is 1."""
     assert perform(monkeypatch, tmp_path, experiment(PICTURE, HOLDING, FAILING)) == 1

@@ -5,10 +5,8 @@ Client and server are in one process, without a network, threads or time. ``pyth
 tells how many steps a sync takes; with ``--serve`` it is the process that is killed (see `Zygote`).
 """
 
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +22,7 @@ from zope.interface import implementer
 from tests.filexfer.server.sessions import DONE, LOOPBACK
 from tests.filexfer.store.faults import Fault, injected, serve, show_counts
 from tests.filexfer.trees.fakes import Notes, fill
+from tests.memory import make_directory
 from tests.net.fakes import FakeTransport
 from twisted_lab.filexfer.client.connecting import connect
 from twisted_lab.filexfer.client.files import Files
@@ -51,9 +50,8 @@ TARGET: Content = {"changed": "old", "same": "same", "large": b"old", "gone/f": 
 
 
 def place() -> Path:
-    """Make an empty directory, in memory if there is such: no test here needs a disk, and it takes most of the time."""
-    memory = "/dev/shm"  # noqa: S108  # what is made there is nobody's but ours
-    return Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
+    """Make an empty directory."""
+    return make_directory(2**24)
 
 
 def prepare(top: Path) -> None:
