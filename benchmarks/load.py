@@ -53,7 +53,7 @@ def load(running: Running, options: Namespace, *words: str) -> dict[str, Any]:
 def highest(running: Running, options: Namespace, title: str, *words: str) -> dict[str, Any]:
     """Give what the load measured at the highest rate at which it passed, every message answered in time."""
     best: dict[str, Any] = {}
-    search = Search(FIRST)
+    search = Search(FIRST, options.seconds)
     for _ in range(options.steps):
         if search.rate is None:
             break

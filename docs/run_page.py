@@ -75,7 +75,9 @@ VARYING: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\dZ"), "WHEN"),
 ]
 #: What a command says that couldn't measure, for others used the machine.
-LATE = re.compile(r"^twisted-lab: .*\bthe load (sent|looked|used).*\n", re.MULTILINE)
+LATE = re.compile(
+    r"^(twisted-lab: .*\b| *[\d,]+ messages/s: .* not known: )the load (sent|looked|used).*\n", re.MULTILINE
+)
 #: What is as good as another in a block of what was measured.
 FIGURES = [
     (LATE, ""),

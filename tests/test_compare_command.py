@@ -127,6 +127,26 @@ def test_a_server_that_answers_wrong_has_failed(tmp_path: Path) -> None:
     assert b"broken:WRONG, 1 connection: connection 1: a wrong byte came back" in done.stderr
 
 
+SILENT = """
+from dataclasses import replace
+
+from twisted.internet.protocol import Factory, Protocol
+
+from twisted_lab.specimen import ECHO
+
+SILENT = replace(ECHO, name="silent", server=lambda reactor: Factory.forProtocol(Protocol))
+"""
+
+
+def test_a_server_that_never_answers(tmp_path: Path) -> None:
+    """It is told in a sentence, and nothing else is."""
+    (tmp_path / "mine.py").write_text(SILENT)
+    done = compare(tmp_path, "echo", "mine:SILENT", "-c", "1", "--rounds", "1", *QUICK, cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"no echo came within" in done.stderr
+    assert b"Unhandled" not in done.stderr
+
+
 def test_two_runs_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Second by second; and what can't be compared is told."""
     plan, closed = (Plan("echo", "nowhere", rate=rate, duration=8.0) for rate in (100.0, None))

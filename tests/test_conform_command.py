@@ -106,6 +106,72 @@ def test_faults_in_between() -> None:
     assert b"over the network faults are twistd faultproxy's" in done.stderr
 
 
+def test_a_slow_network() -> None:
+    """What comes late through the proxy is waited for."""
+    with (
+        service("header") as running,
+        service(
+            "faultproxy", "--upstream", running.addresses[0], "--api", "", "--fault", "latency:latency=100"
+        ) as proxy,
+    ):
+        done = conform(
+            proxy.addresses[0], "--codec", "header", "--strict", "--only", "F1", "--only", "F2", "--only", "F4"
+        )
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
+DYING = """
+import os
+
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import Int32StringReceiver
+
+
+class Dying(Int32StringReceiver):
+    def stringReceived(self, string):
+        self.sendString(string)
+
+    def lengthLimitExceeded(self, length):
+        os._exit(3)
+
+
+port = reactor.listenTCP(0, Factory.forProtocol(Dying), interface="127.0.0.1")
+print(f"dying listens on 127.0.0.1:{port.getHost().port}", flush=True)
+reactor.run()
+"""
+
+
+def test_a_server_that_dies(tmp_path: Path) -> None:
+    """The case that is there for it fails, and those behind it; all of it is written down."""
+    with program(sys.executable, "-c", DYING) as running:
+        done = conform(
+            running.addresses[0], "--codec", "int32", "--only", "H1", "--only", "H2", "-j", "r.xml", cwd=tmp_path
+        )
+    assert done.returncode == 1, done.stderr.decode()
+    assert "a client can't connect: Connection refused" in done.stdout.decode()
+    suite = ET.parse(tmp_path / "r.xml").getroot()  # noqa: S314  # ours
+    assert suite.attrib["failures"] == "2"
+
+
+SILENT = """
+from twisted.internet.protocol import Factory, Protocol
+
+
+def silent():
+    return Factory.forProtocol(Protocol)
+"""
+
+
+def test_a_server_that_answers_nothing(tmp_path: Path) -> None:
+    """That is said: there is nothing to compare."""
+    (tmp_path / "mine.py").write_text(SILENT)
+    done = conform("mine:silent", "--codec", "int32", "--only", "F2", "--only", "C6", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines()[-1] == "1 cases: 1 pass"
+    assert done.stderr == b"twisted-lab: mine:silent answers no request, so what compares replies is left out\n"
+
+
 def test_a_unix_socket() -> None:
     """It is an address too."""
     with service("echo", "--listen", "unix:echo.sock", listen=False) as running:
@@ -140,6 +206,8 @@ def test_strict(tmp_path: Path) -> None:
     ("words", "status", "sentence"),
     [
         ((), os.EX_USAGE, "what is to be examined?"),
+        (("os:getcwd", "--codec", "int32"), os.EX_USAGE, "os:getcwd is no factory, and makes none but a str"),
+        (("echo", "--limit", "5"), os.EX_USAGE, "in the codec stream no request is too long"),
         (("nothing",), os.EX_USAGE, "there is no specimen 'nothing'"),
         (("127.0.0.1:1",), os.EX_USAGE, "what does 127.0.0.1:1 speak?"),
         (("127.0.0.1:1", "--codec", "int32"), os.EX_UNAVAILABLE, "can't connect to 127.0.0.1:1: Connection refused"),

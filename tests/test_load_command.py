@@ -234,6 +234,62 @@ def test_a_lost_connection_ends_the_run(tmp_path: Path) -> None:
     assert b"the connection was lost" in done.stderr
 
 
+ENDING = """
+import os
+import time
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+
+
+class Ending(Protocol):
+    def request(self, message):
+        if time.time() > self.factory.began + 0.5:
+            os._exit(self.factory.status)
+        self.waiting = Deferred()
+        self.transport.write(message)
+        return self.waiting
+
+    def dataReceived(self, data):
+        self.waiting.callback(data)
+
+
+def zero(status=0):
+    factory = Factory.forProtocol(Ending)
+    factory.began, factory.status = time.time(), status
+    return factory
+
+
+def seven():
+    return zero(7)
+"""
+
+
+@pytest.mark.parametrize("name", ["zero", "seven"])
+def test_a_client_of_ones_own_that_ends_the_process(tmp_path: Path, name: str) -> None:
+    """What was measured until then isn't taken for a run, whatever the status."""
+    (tmp_path / "mine.py").write_text(ENDING)
+    with Serving(lambda data, _count: data) as server:
+        words = (f"mine:{name}", server.address, "-d", "3s", "-R", "100", "--warmup", "100ms")
+        done = load(tmp_path, *words, cwd=tmp_path)
+    assert done.returncode == os.EX_SOFTWARE, done.stderr.decode()
+    assert done.stderr == b"twisted-lab: a process of the load ended before the load was over\n"
+
+
+def test_a_reactor_that_isnt_here(model: Running, tmp_path: Path) -> None:
+    """Is one sentence, before anything is measured."""
+    done = load(tmp_path, "echo", model.addresses[0], *QUICK, "--reactor", "iocp")
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr.startswith(b"twisted-lab: the reactor iocp can't be had here: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_no_warm_up(model: Running, tmp_path: Path) -> None:
+    """The load's own share of a core is known all the same."""
+    done = load(tmp_path, "echo", model.addresses[0], "--closed", "-d", "500ms", "--warmup", "0s", "--json")
+    assert results(done)[-1]["busy"] > 0.05
+
+
 def test_what_doesnt_echo(tmp_path: Path) -> None:
     """It is told before anything is measured."""
     with Serving(lambda _data, _count: b"HTTP/1.1 400 Bad Request\r\n" * 100) as server:
@@ -299,7 +355,7 @@ def test_the_highest_rate_under_a_bound(tmp_path: Path) -> None:
         return
     assert done.returncode == 0, done.stderr.decode()
     assert 25 <= result["rate"] < 150
-    assert {step["held"] for step in steps} == {True, False}
+    assert {step["held"] for step in steps} - {None} == {True, False}
     assert max(step["rate"] for step in steps if step["held"]) == result["rate"]
 
 

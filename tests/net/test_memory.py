@@ -332,6 +332,49 @@ class Contract:
         self.assertEqual((client.happened, server.happened), (["ConnectionDone"], ["ZeroDivisionError"]))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def check_failure_in_the_end(self, end: str, *, of_the_server: bool) -> None:
+        """See that what `connectionLost` raises is logged, and that both hear of the end."""
+
+        class Failing(Noting):
+            def connectionLost(self, reason: Failure = connectionDone) -> None:
+                super().connectionLost(reason)
+                raise ZeroDivisionError
+
+        client, server = self.given(Noting(), Failing())
+        getattr((server if of_the_server else client).wire, end)()
+        self.wait(lambda: client.happened and server.happened)
+        self.rest()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_protocol_that_fails_when_it_has_closed(self) -> None:
+        """What its `connectionLost` raises is logged."""
+        self.check_failure_in_the_end("loseConnection", of_the_server=True)
+
+    def test_a_protocol_that_fails_when_it_is_closed(self) -> None:
+        """What its `connectionLost` raises is logged."""
+        self.check_failure_in_the_end("loseConnection", of_the_server=False)
+
+    def test_a_protocol_that_fails_when_it_has_aborted(self) -> None:
+        """What its `connectionLost` raises is logged."""
+        self.check_failure_in_the_end("abortConnection", of_the_server=True)
+
+    def test_a_protocol_that_fails_when_it_is_reset(self) -> None:
+        """What its `connectionLost` raises is logged."""
+        self.check_failure_in_the_end("abortConnection", of_the_server=False)
+
+    def test_a_server_that_fails_in_the_beginning(self) -> None:
+        """What its `connectionMade` raises is logged, and the connection goes on."""
+
+        class Failing(Noting):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                raise ZeroDivisionError
+
+        client, server = self.given(Noting(), Failing())
+        client.wire.write(b"x")
+        self.wait(lambda: server.data == b"x")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_start_tls(self) -> None:
         """After startTLS on both sides what is written arrives, and closing is clean."""
         client, server = self.given(Noting(), Noting())

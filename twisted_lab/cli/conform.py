@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 from twisted_lab.cli.session import stop
+from twisted_lab.cli.text import Printable
 from twisted_lab.instruments.conform import targets
 from twisted_lab.instruments.conform.case import Case
 from twisted_lab.instruments.conform.drawn import drawn
 from twisted_lab.instruments.conform.examination import Result, can_draw, cases, examine
 from twisted_lab.instruments.conform.junit import as_xml
+from twisted_lab.instruments.conform.targets import Target
 from twisted_lab.instruments.conform.verdict import Verdict
 
 PASS, FAIL, UNKNOWN = 0, 1, 2
@@ -26,23 +28,33 @@ def run(arguments: argparse.Namespace) -> int:
             return _list(chosen, as_json=arguments.json)
         if arguments.target is None:
             stop(os.EX_USAGE, "what is to be examined? module:Factory, a specimen, or HOST:PORT with --codec")
-        target = targets.find(arguments.target, arguments.codec, arguments.fault)
+        target = targets.find(arguments.target, arguments.codec, arguments.fault, arguments.limit)
     except LookupError as error:
         stop(os.EX_USAGE, str(error))
-    results = []
-    try:
-        for result in examine(target, chosen, arguments.seed, arguments.save):
-            results.append(result)
-            _show(result, as_json=arguments.json)
-    except OSError as error:
-        stop(os.EX_UNAVAILABLE, f"can't connect to {target.name}: {error.strerror or error}")
+    results = _examine(target, chosen, arguments)
     if drawn in chosen and not can_draw():
         sys.stderr.write("twisted-lab: F5 is left out: pip install 'twisted-lab[conform]'\n")
+    compared = [case for case in chosen if "replies" in case.needs]
+    if compared and not any(result.case in compared for result in results):
+        sys.stderr.write(f"twisted-lab: {target.name} answers no request, so what compares replies is left out\n")
     if not results:
         stop(UNKNOWN, f"none of these cases applies to {target.name}")
     if arguments.junit is not None:
         _write(arguments.junit, as_xml(target.name, results, strict=arguments.strict))
     return _sum_up(results, strict=arguments.strict, as_json=arguments.json)
+
+
+def _examine(target: Target, chosen: list[Case], arguments: argparse.Namespace) -> list[Result]:
+    results = []
+    try:
+        for result in examine(target, chosen, arguments.seed, arguments.save):
+            results.append(result)
+            _show(result, as_json=arguments.json)
+    except LookupError as error:
+        stop(os.EX_USAGE, str(error))
+    except OSError as error:
+        stop(os.EX_UNAVAILABLE, f"can't connect to {target.name}: {error.strerror or error}")
+    return results
 
 
 def _list(chosen: list[Case], *, as_json: bool) -> int:
@@ -64,7 +76,8 @@ def _show(result: Result, *, as_json: bool) -> None:
     else:
         sys.stdout.write(f"{case.id:4} {finding.verdict.value:10}  {case.title}\n")
         if finding.verdict is not Verdict.PASS:
-            sys.stdout.write(f"{'':17}expected: {case.expects}\n{'':17}{finding.detail}\n")
+            detail = Printable().feed(finding.detail.encode(errors="backslashreplace"), final=True)
+            sys.stdout.write(f"{'':17}expected: {case.expects}\n{'':17}{detail}\n")
     sys.stdout.flush()
 
 

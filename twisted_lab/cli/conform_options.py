@@ -3,6 +3,10 @@
 from pathlib import Path
 
 from twisted_lab.cli.parser import Parser
+from twisted_lab.cli.quantity import count
+
+#: Bytes of a request, as large as those that this process can make without being in its own way.
+MOST = 2**26
 
 
 def describe_conform(parser: Parser) -> None:
@@ -15,6 +19,8 @@ def describe_conform(parser: Parser) -> None:
     )
     add = parser.add_argument
     add("--codec", metavar="NAME", help="what it speaks: int32, header, filexfer, line, netstring, echo")
+    text = "the longest request that it takes (default: what is usual with its codec)"
+    add("--limit", type=count(MOST), metavar="BYTES", help=text)
     text = "have it between server and clients, in memory, as twistd faultproxy has it; may be given again"
     add("--fault", action="append", default=[], metavar="FAULT", help=text)
     add("--list", action="store_true", help="show the cases, and run none")

@@ -69,8 +69,8 @@ class _Runs:
 
     async def search(self, reactor: Any, bound: Bound) -> int:
         """Search the highest rate at which the bound holds."""
-        search = Search(self._plan.rate or RATE)
-        steps: list[tuple[Measurement, bool]] = []
+        search = Search(self._plan.rate or RATE, self._plan.duration)
+        steps: list[tuple[Measurement, bool | None]] = []
         # An overloaded server may take long for the rest, and by then it is known that the bound doesn't hold.
         plan = replace(self._plan, timeout=min(self._plan.timeout, max(1.0, 2 * bound.seconds)))
         limit = ""  # why the load itself couldn't go higher
@@ -84,10 +84,10 @@ class _Runs:
             if measurement.failure:
                 break
             limit = sentence if status == UNKNOWN else limit
-            held = status == PASS and measurement.percentile("latency", bound.percent) <= bound.seconds
+            held = None if status == UNKNOWN else status == PASS and _within(measurement, bound)
             steps.append((measurement, held))
             self._show_step(measurement, bound, held)
-            search.held(held)
+            search.held(held is True)
         status, sentence = _judge(search, bound, steps, limit)
         self._directory.finish(
             {
@@ -128,14 +128,15 @@ class _Runs:
             print_json(shown)
         self._progress.show(interval, shown)
 
-    def _show_step(self, measurement: Measurement, bound: Bound, held: bool) -> None:  # noqa: FBT001
+    def _show_step(self, measurement: Measurement, bound: Bound, held: bool | None) -> None:  # noqa: FBT001
         self._progress.clear()
         seconds = measurement.percentile("latency", bound.percent)
         if self._json:
             step = {"rate": measurement.plan.rate, "answered": measurement.rate, "seconds": seconds, "held": held}
             print_json({"event": "step", **step})
         else:
-            verdict = "holds" if held else "doesn't hold"
+            unknown = f"not known: {measurement.verdict[1]}"
+            verdict = unknown if held is None else "holds" if held else "doesn't hold"
             offered = f"{measurement.plan.rate:,.0f}"
             sys.stdout.write(f"{offered:>10} messages/s: p{bound.percent:g} {seconds * 1000:,.2f} ms, {verdict}\n")
             sys.stdout.flush()
@@ -147,7 +148,11 @@ class _Runs:
         return status
 
 
-def _judge(search: Search, bound: Bound, steps: list[tuple[Measurement, bool]], limit: str) -> tuple[int, str]:
+def _within(measurement: Measurement, bound: Bound) -> bool:
+    return measurement.percentile("latency", bound.percent) <= bound.seconds
+
+
+def _judge(search: Search, bound: Bound, steps: list[tuple[Measurement, bool | None]], limit: str) -> tuple[int, str]:
     bounded = f"p{bound.percent:g} at most {bound.seconds * 1000:g} ms"
     best = f"{search.best:,.0f} messages/s" if search.best else "no rate that was tried"
     if search.rate is not None:  # a reply was wrong, or a connection was lost

@@ -3,9 +3,11 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from twisted.internet.defer import DeferredQueue
+from twisted.internet.error import ReactorNotRunning
 from twisted.protocols.basic import LineOnlyReceiver
 
 
@@ -21,7 +23,11 @@ def main() -> NoReturn:
     if plan.reactor != "default":
         from twisted.application.reactors import installReactor
 
-        installReactor(plan.reactor)
+        try:
+            installReactor(plan.reactor)
+        except Exception as error:  # noqa: BLE001  # whatever it takes that isn't here
+            sys.stderr.write(f"twisted-lab: the reactor {plan.reactor} can't be had here: {error}\n")
+            sys.exit(os.EX_USAGE)
     from twisted_lab.cli.entry import run_command
     from twisted_lab.cli.session import run_in_reactor
 
@@ -42,8 +48,9 @@ class _Orders(LineOnlyReceiver):
         self.lines.put(line)
 
     def connectionLost(self, reason: Any = None) -> None:
-        """End."""
-        self._reactor.stop()
+        """End, unless a client of the user's own has stopped the reactor."""
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
 
 async def _work(reactor: Any, plan: Any, worker: int, report: int) -> int:

@@ -63,7 +63,14 @@ class _Loop:
 
     def callLater(self, delay: float, call: Callable[..., object], *args: object, **named: object) -> IDelayedCall:
         """Ask the clock."""
-        return self._clock.callLater(delay, call, *args, **named)
+        return self._clock.callLater(delay, self._call, call, *args, **named)
+
+    def _call(self, call: Callable[..., object], *args: object, **named: object) -> None:
+        """Log what a protocol raises, and go on, as Twisted's reactors do."""
+        try:
+            call(*args, **named)
+        except Exception:  # noqa: BLE001  # the protocol's
+            self.log.failure("a protocol failed")
 
     def seconds(self) -> float:
         """Ask the clock."""
@@ -109,13 +116,22 @@ class _Loop:
         if why:
             self._disconnect(transport, why, reading=reading)
 
+    def begin(self, transport: "MemoryTransport", protocol: IProtocol) -> None:
+        """Tell a protocol that it is connected; if it fails, a server's connection stays, and a client's ends."""
+        try:
+            protocol.makeConnection(transport)
+        except Exception as error:  # noqa: BLE001  # the protocol's
+            self.log.failure("a protocol failed")
+            if transport.is_client:
+                self._disconnect(transport, error, reading=False)
+
     def _disconnect(self, transport: "MemoryTransport", why: Exception, *, reading: bool) -> None:
         self.removeReader(transport)
         if reading and isinstance(why, ConnectionDone) and IHalfCloseableDescriptor.providedBy(transport):
-            transport.readConnectionLost(Failure(why))
+            self._call(transport.readConnectionLost, Failure(why))
         else:
             self.removeWriter(transport)
-            transport.connectionLost(Failure(why))
+            self._call(transport.connectionLost, Failure(why))
 
 
 class MemoryTransport(Server):
@@ -126,7 +142,7 @@ class MemoryTransport(Server):
     def __init__(self, end: MemorySocket, protocol: IProtocol, peer: MemorySocket, loop: Any, *, client: bool) -> None:
         self._own_name = end.name
         super().__init__(end, protocol, peer.name, None, 0, loop)  # type: ignore[arg-type]
-        self._tlsClientDefault = client
+        self.is_client = self._tlsClientDefault = client
 
     def startTLS(self, ctx: Any, normal: bool = True) -> None:  # noqa: FBT001, FBT002  # Twisted's signature
         """Start TLS; it takes its time from our clock, where Twisted's would ask the one reactor."""
@@ -158,8 +174,8 @@ def join(
         MemoryTransport(near, client, far, loop, client=True),
         MemoryTransport(far, server, near, loop, client=False),
     )
-    server.makeConnection(ends[1])
-    client.makeConnection(ends[0])
+    loop.begin(ends[1], server)
+    loop.begin(ends[0], client)
     return ends
 
 

@@ -140,6 +140,15 @@ class RecorderTests(SynchronousTestCase):
             payloads += [segment.payload for _, segment in read(Path(path))]
         self.assertEqual(payloads, [b"%d" % number * 50 for number in range(50)][-len(payloads) :])
 
+    def test_a_path_may_be_text(self) -> None:
+        """It is one all the same, also when the file is full."""
+        recorder = Recorder(self.clock, str(self.path), size=1000, files=2)
+        self.addCleanup(recorder.close)
+        recording = recorder.record(CLIENT, SERVER)
+        for number in range(50):
+            recording.passed(UPSTREAM, b"%d" % number * 50, float(number))
+        self.assertEqual(read(self.path)[-1][1].payload, b"49" * 50)
+
     def test_one_file(self) -> None:
         """A single file begins anew when it is full."""
         recording = self.make(size=1000, files=1).record(CLIENT, SERVER)

@@ -1,15 +1,19 @@
 """Conformance: right servers pass, and each way to be wrong is found by the cases that are there for it."""
 
+import re
 import shutil
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.protocol import connectionDone
 from twisted.internet.task import Clock
 from twisted.protocols.basic import Int32StringReceiver, LineReceiver, NetstringReceiver
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.instruments.conform.servers import WRONG, RightFactory, plain
@@ -23,10 +27,11 @@ from twisted_lab.instruments.conform.examination import Result, cases, examine
 from twisted_lab.instruments.conform.framing import payloads
 from twisted_lab.instruments.conform.junit import as_xml
 from twisted_lab.instruments.conform.memory_subject import MemorySubject
-from twisted_lab.instruments.conform.verdict import Verdict
+from twisted_lab.instruments.conform.verdict import Finding, Verdict
 from twisted_lab.net.int32 import Int32Receiver
 from twisted_lab.specimen import ECHO, HEADER, Specimen
-from twisted_lab.testing import Conformance
+from twisted_lab.testing import Conformance, replay
+from twisted_lab.wire.int32 import PREFIX
 
 
 class EchoTests(Conformance, SynchronousTestCase):
@@ -162,6 +167,53 @@ class WrongTests(SynchronousTestCase):
                 self.assertEqual(found, expected)
                 self.flushLoggedErrors()
 
+    def test_what_a_server_raises_fails_a_case(self) -> None:
+        """In the beginning of a connection or in its end, the kernel's errors too; others go on."""
+
+        class Beginning(Int32Receiver):
+            def connectionMade(self) -> None:
+                raise FileNotFoundError("no such configuration")
+
+            def stringReceived(self, string: bytes) -> None:
+                self.sendString(string)
+
+        class Ending(Int32Receiver):
+            def connectionLost(self, reason: Failure = connectionDone) -> None:
+                raise KeyError("lost")
+
+            def stringReceived(self, string: bytes) -> None:
+                self.sendString(string)
+
+        for protocol in (Beginning, Ending):
+            self.assertEqual(failing(targets.of(plain(protocol), "int32"), ["C1", "C6"]), {"C1", "C6"})
+            self.flushLoggedErrors()
+
+    def test_faults_are_drawn_and_kept(self) -> None:
+        """What fails in slices alone is found, and the test that is kept fails by itself, whatever was said."""
+        top = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, top)
+
+        class Sliced(Int32Receiver):
+            def dataReceived(self, data: bytes) -> None:
+                self.small = getattr(self, "small", 0) + (len(data) < 4)
+                if self.small > 40:
+                    raise ValueError('C:\\users\\new """')
+                super().dataReceived(data)
+
+            def stringReceived(self, string: bytes) -> None:
+                self.sendString(string)
+
+        target = targets.of(plain(Sliced), "int32", name="mine:it")
+        (result,) = examine(target, cases(["F5"]), save=top)
+        assert result.finding.verdict is Verdict.FAIL
+        assert "slicer:average_size=" in result.finding.detail
+        kept = (top / "test_conform_f5.py").read_text()
+        compile(kept, "kept", "exec")
+        assert re.search(r"replay\('mine:it', 'int32', \[.*\], \[.*\], \['slicer:", kept)
+        (result,) = examine(target, cases(["F5"]), save=top / "nowhere")
+        assert result.finding.detail.endswith("nowhere/test_conform_f5.py: No such file or directory")
+        self.flushLoggedErrors()
+
 
 SEVEN = {f"V{number}" for number in range(1, 8)}
 
@@ -205,6 +257,117 @@ def test_ids_are_stable_and_explained() -> None:
         cases(["F99"])
 
 
+class Late(LineReceiver):
+    """Answers each line after a while."""
+
+    def lineReceived(self, line: bytes) -> None:
+        """Answer it later."""
+        self.factory.clock.callLater(self.factory.seconds, self.answer, line)
+
+    def answer(self, line: bytes) -> None:
+        """Answer it now."""
+        if self.connected:
+            self.sendLine(line)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.4, 3.0])
+def test_a_server_may_take_its_time(seconds: float) -> None:
+    """No reply is missed, and no case is left out, because it comes late."""
+
+    def make(clock: Clock) -> Any:
+        factory = plain(Late)()
+        factory.clock, factory.seconds = clock, seconds
+        return factory
+
+    results = {
+        result.case.id: result.finding.verdict
+        for result in examine(targets.of(make, "line"), cases(["F1", "F2", "F3", "F4", "F6", "F7", "F8", "I", "P3"]))
+    }
+    assert results == dict.fromkeys(["F1", "F2", "F3", "F4", "F6", "F7", "F8", "P3", "I1"], Verdict.PASS)
+
+
+def test_what_faults_swallow_is_missed() -> None:
+    """A server that would answer isn't taken for one that answers nothing."""
+    for fault in ("hang", "drop_message:probability=1"):
+        assert failing(targets.of(HEADER, faults=[fault]), ["F1", "F4", "I1"]) == {"F1", "F4", "I1"}
+
+
+def test_a_receiver_has_its_own_limit_and_delimiter() -> None:
+    """The cases send what it takes."""
+
+    class Short(LineReceiver):
+        delimiter = b"\n"
+        MAX_LENGTH = 50
+
+    assert failing(targets.of(Short), ["V", "F"]) == {"V2", "V7"}
+    assert failing(targets.of(type("Small", (Int32Receiver,), {"MAX_LENGTH": 20})), ["F", "I", "V"]) == set()
+
+
+def test_a_server_with_a_limit_of_its_own() -> None:
+    """It can be said, of what has one."""
+
+    class Small(Int32Receiver):
+        MAX_LENGTH = 1000
+
+        def stringReceived(self, string: bytes) -> None:
+            self.sendString(string)
+
+    assert failing(targets.of(plain(Small), "int32"), ["F8", "F9"]) == {"F8"}
+    assert failing(targets.of(plain(Small), "int32", limit=1000), ["F8", "F9"]) == set()
+    with pytest.raises(LookupError, match="in the codec stream no request is too long"):
+        targets.of(ECHO, limit=5)
+
+
+def test_a_protocol_is_served() -> None:
+    """A class of protocols stands for the factory that makes them."""
+    assert failing(targets.of(StockEcho, "echo"), ["F", "C"]) == {"C2", "C3"}
+
+
+class Ignoring(Int32Receiver):
+    """Ignores a string that is too long, answers the next, and closes then."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Skip a prefix that is too large."""
+        self.skipped = getattr(self, "skipped", False) or data == PREFIX.pack(self.MAX_LENGTH + 1)
+        super().dataReceived(b"" if data == PREFIX.pack(self.MAX_LENGTH + 1) else data)
+
+    def stringReceived(self, string: bytes) -> None:
+        """Answer."""
+        self.sendString(string)
+        if self.skipped:
+            self.transport.loseConnection()
+
+
+def test_what_is_behind_a_request_that_is_too_long() -> None:
+    """It isn't to be answered, even if the connection ends then."""
+    assert failing(targets.of(plain(Ignoring), "int32"), ["F9"]) == {"F9"}
+
+
+def test_a_kept_conversation_is_held_behind_its_faults() -> None:
+    """`replay` has them stand between again."""
+    replay("header", "header", [0, 1], [3])
+    with pytest.raises(AssertionError, match="header: "):
+        replay("header", "header", [0, 1], [3], ["corrupt:every=3"])
+
+
+def test_junit_of_anything() -> None:
+    """What XML can't hold is escaped."""
+    finding = Finding(Verdict.FAIL, detail="a\x00b\x1b[31m \ud800")
+    (failure,) = ET.fromstring(as_xml("it", [Result(cases()[0], finding)], strict=False)).iter("failure")  # noqa: S314
+    assert failure.attrib["message"] == "a\\x00b\\x1b[31m \\ud800"
+
+
+def test_a_finding_is_an_assertion() -> None:
+    """It says what was found, in whatever class the tests are."""
+
+    class Plain(Conformance):
+        server = staticmethod(plain(StockEcho))
+        codec = "echo"
+
+    with pytest.raises(AssertionError, match="C2, our side shut after requests: "):
+        Plain().test_C2()  # type: ignore[attr-defined]
+
+
 def test_junit() -> None:
     """Continuous integration reads what failed, and why; non-strict fails if it is to."""
     server, codec, _ = WRONG["no backpressure"]
@@ -237,3 +400,9 @@ def test_what_cant_be_examined(name: str, codec: str | None, sentence: str | Non
         return
     with pytest.raises(LookupError, match=sentence):
         targets.find(name, codec)
+
+
+def test_what_makes_no_factory() -> None:
+    """It is told in a sentence, before the first case."""
+    with pytest.raises(LookupError, match="os:getcwd is no factory, and makes none but a str"):
+        next(examine(targets.find("os:getcwd", "int32"), cases(["F1"])))

@@ -59,6 +59,18 @@ class OpenLoopTests(SynchronousTestCase):
         self.assertEqual([interval.second for interval in measured.intervals], [0, 1, 2, 3, 4])
         self.assertEqual([interval.sent for interval in measured.intervals[:3]], [200] * 3)
 
+    def test_without_warm_up(self) -> None:
+        """The first interval is as long as the others, so that the load's own share of a core is what it is."""
+        intervals: list[Interval] = []
+        run(Plan(**{**PLAN.as_json(), "warmup": 0.0}), intervals=intervals)
+        self.assertEqual([round(interval.seconds, 2) for interval in intervals[:4]], [1.0] * 4)
+
+    def test_what_the_warm_up_left_unanswered(self) -> None:
+        """It isn't measured: neither is it counted, nor are its times."""
+        measured = run(PLAN, lambda now: now + 3600)
+        self.assertEqual(measured.unanswered, 801)
+        self.assertLess(measured.summaries["latency"]["max"], PLAN.duration + PLAN.timeout + 0.1)
+
     def test_a_wrong_byte_ends_it(self) -> None:
         """The first one; the sentence says on which connection and in which reply."""
 

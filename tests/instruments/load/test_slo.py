@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.instruments.load.slo import LEAST, NEAR, Bound, Search
+from twisted_lab.instruments.load.slo import FEWEST, NEAR, Bound, Search
 
 
 class SearchTests(SynchronousTestCase):
@@ -14,24 +14,27 @@ class SearchTests(SynchronousTestCase):
     @given(st.floats(1, 5e6), st.floats(1, 1e5))
     def test_it_finds_the_limit(self, limit: float, first: float) -> None:
         """Whatever it begins with, it ends just below what the server holds, in few steps."""
-        search = Search(first)
+        search = Search(first, 2.0)
         steps = 0
         while search.rate is not None:
             search.held(search.rate <= limit)
             steps += 1
         self.assertLess(steps, 40)
         if search.best is None:
-            self.assertLess(limit, 2 * LEAST)
+            self.assertLess(limit, max(first, FEWEST))
         else:
             self.assertLessEqual(search.best, limit)
             self.assertLess(limit, search.best * NEAR * 1.0001)
 
     def test_nothing_holds(self) -> None:
-        """It gives up below one message a second."""
-        search = Search(1000)
+        """It gives up when a run would have too few messages to tell."""
+        search = Search(1000.0, 2.0)
+        tried = []
         while search.rate is not None:
+            tried.append(search.rate)
             search.held(False)  # the answer to the only question
         self.assertIsNone(search.best)
+        self.assertTrue(FEWEST <= 2.0 * tried[-1] < 2 * FEWEST)
 
 
 @pytest.mark.parametrize(("text", "parts"), [("p99=20ms", (99.0, "20ms")), ("p99.9=1s", (99.9, "1s"))])

@@ -43,14 +43,14 @@ class Recorder:
     def __init__(
         self,
         clock: IReactorTime,
-        path: Path,
+        path: Path | str,
         *,
         size: int = SIZE,
         files: int = FILES,
         now: Callable[[], float] = seconds_since_1970,
     ) -> None:
         self.clock = clock
-        self._path = path
+        self._path = Path(path)
         self._size = size
         self._files = files
         self._epoch = now() - clock.seconds()

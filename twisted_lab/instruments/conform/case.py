@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twisted_lab.instruments.conform.framing import UndecodableError, payloads
+from twisted_lab.instruments.conform.framing import UndecodableError, count, payloads
 from twisted_lab.instruments.conform.peer import CLOSED, OPEN, RESET, Peer, Subject
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
 
@@ -74,17 +74,29 @@ def decode(subject: Subject, data: bytes | bytearray) -> list[Any]:
 def baseline(subject: Subject) -> list[list[Any]]:
     """Give the replies to each of the payloads, sent alone and whole, each when the last was answered."""
     peer = subject.connect()
+    framing = subject.framing
     found = []
-    for payload in payloads(subject.framing):
+    for number, payload in enumerate(payloads(framing)):
         before = len(peer.received)
-        peer.send(subject.framing.request(payload))
+        peer.send(framing.request(payload))
         subject.settle()
+        due = framing.answers[number] if framing.answers is not None else 0
+        if not answered(subject, peer, before, due):
+            subject.wait(lambda: answered(subject, peer, before, due), PATIENCE)  # noqa: B023  # called here and now
+            subject.settle()
         found.append(decode(subject, bytes(peer.received[before:])))
         if peer.state != OPEN:
             raise BrokenRuleError(f"the server {ended(peer)} after a request of {len(payload):,} bytes")
+        if not answered(subject, peer, before, due):
+            raise BrokenRuleError(f"a request of {len(payload):,} bytes isn't answered within {PATIENCE:g} s")
     peer.close()
     subject.settle()
     return found
+
+
+def answered(subject: Subject, peer: Peer, before: int, due: int) -> bool:
+    """Tell whether so many replies, or bytes of a bare stream, have come after the first `before` bytes, or can't."""
+    return peer.state != OPEN or count(subject.framing, peer.received[before:]) >= due
 
 
 def together(subject: Subject, parts: Sequence[list[Any]]) -> list[Any]:

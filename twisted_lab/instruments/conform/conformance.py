@@ -8,12 +8,13 @@ from twisted_lab.instruments.conform.case import Case
 from twisted_lab.instruments.conform.drawn import Conversation, hold
 from twisted_lab.instruments.conform.examination import cases, examine
 from twisted_lab.instruments.conform.framing import Framing
+from twisted_lab.instruments.conform.learning import learn
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Verdict
 
 
 class Conformance:
     """
-    A test for each case; mix it into a ``TestCase`` and say what is tested::
+    A test for each case; mix it into a ``TestCase``, or with pytest just subclass it, and say what is tested::
 
         class MyServerTests(Conformance, SynchronousTestCase):
             server = staticmethod(MyFactory)
@@ -34,7 +35,6 @@ class Conformance:
     known: ClassVar[dict[str, str]] = {}
 
     def _examine(self, case: Case) -> None:
-        test: Any = self
         target = targets.of(self.server, self.codec, faults=self.faults)
         results = [*examine(target, [case], self.seed)]
         if not results:
@@ -43,9 +43,9 @@ class Conformance:
         allowed = {Verdict.PASS} if self.strict else {Verdict.PASS, Verdict.NON_STRICT}
         if case.id in self.known:
             if finding.verdict in allowed:
-                test.fail(f"{case.id} passes, though it is known that {self.known[case.id]}")
+                raise AssertionError(f"{case.id} passes, though it is known that {self.known[case.id]}")
         elif finding.verdict not in allowed:
-            test.fail(f"{case.id}, {case.title}: {finding.detail}; expected: {case.expects}")
+            raise AssertionError(f"{case.id}, {case.title}: {finding.detail}; expected: {case.expects}")
 
 
 def _add(case: Case) -> None:
@@ -60,9 +60,11 @@ for _each in cases():
     _add(_each)
 
 
-def replay(target: str, codec: str, requests: Sequence[int], steps: Sequence[int | str]) -> None:
+def replay(
+    target: str, codec: str, requests: Sequence[int], steps: Sequence[int | str], faults: Sequence[str] = ()
+) -> None:
     """Hold a conversation that ``twisted-lab conform --save`` has kept; `AssertionError` if it fails still."""
-    with targets.find(target, None if ":" not in target else codec).open() as subject:
+    with learn(targets.find(target, None if ":" not in target else codec, faults)).open() as subject:
         try:
             hold(subject, Conversation(requests, steps))
         except BrokenRuleError as error:

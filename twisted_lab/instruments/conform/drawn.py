@@ -1,6 +1,6 @@
 """
-F5: drawn conversations. Hypothesis draws requests, where they are cut, and when the client stops reading, and makes
-what fails as small as it can. Needs the extra ``conform``.
+F5: drawn conversations. Hypothesis draws requests, where they are cut, when the client stops reading, and in memory
+what a network does to it all; and makes what fails as small as it can. Needs the extra ``conform``.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from twisted_lab.instruments.conform.framing import payloads
 from twisted_lab.instruments.conform.peer import Subject
 from twisted_lab.instruments.conform.targets import Target
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
+from twisted_lab.instruments.directions import STREAMS
 
 #: Conversations that are drawn: in memory, and over the network.
 EXAMPLES, EXAMPLES_FAR = 100, 8
@@ -21,10 +22,15 @@ STOP, GO = "stop reading", "read on"
 
 @dataclass(frozen=True)
 class Conversation:
-    """Requests, by the numbers of their payloads, and steps: how many bytes to send next, STOP or GO."""
+    """
+    Requests, by the numbers of their payloads, and steps: how many bytes to send next, STOP or GO.
+
+    `faults`: what stands between, besides what the target has before it anyway.
+    """
 
     requests: Sequence[int]
     steps: Sequence[int | str]
+    faults: Sequence[str] = ()
 
 
 def hold(subject: Subject, conversation: Conversation) -> None:
@@ -70,10 +76,14 @@ def search(target: Target, seed: int) -> tuple[Conversation, str] | None:
         print_blob=False,
         report_multiple_bugs=False,
     )
-    @given(st.lists(st.integers(0, count - 1), min_size=1, max_size=6), st.lists(pieces, max_size=12))
-    def holds(requests: list[int], steps: list[int | str]) -> None:
-        conversation = Conversation(requests, steps)
-        with target.open() as subject:
+    @given(
+        st.lists(st.integers(0, count - 1), min_size=1, max_size=6),
+        st.lists(pieces, max_size=12),
+        st.lists(_faults(), max_size=2, unique_by=_place) if target.in_memory and not target.faults else st.just([]),
+    )
+    def holds(requests: list[int], steps: list[int | str], faults: list[str]) -> None:
+        conversation = Conversation(requests, steps, faults)
+        with target.open(faults) as subject:
             try:
                 hold(subject, conversation)
             except BrokenRuleError as error:
@@ -87,7 +97,25 @@ def search(target: Target, seed: int) -> tuple[Conversation, str] | None:
     return None
 
 
-@case("F5", "drawn conversations: requests, cuts, pauses in reading", "the same replies", "replies", "hypothesis")
+def _faults() -> Any:
+    """Give what draws a fault that changes when bytes come and in what pieces, and nothing else."""
+    from hypothesis import strategies as st  # noqa: PLC0415  # an extra
+
+    of_a_stream = (
+        st.builds("latency:latency={},jitter={}".format, st.integers(1, 200), st.integers(0, 100)),
+        st.builds("slicer:average_size={},size_variation=1".format, st.integers(2, 60)),
+        st.builds("bandwidth:rate={}".format, st.integers(10, 1000)),
+        st.just("coalesce"),
+    )
+    return st.builds("{}:{}".format, st.one_of(*of_a_stream), st.sampled_from(STREAMS))
+
+
+def _place(fault: str) -> tuple[str, str]:
+    """Give its kind and its stream: a proxy has one at each place."""
+    return fault.partition(":")[0], fault.rpartition(":")[2]
+
+
+@case("F5", "drawn conversations: requests, cuts, pauses, faults", "the same replies", "replies", "hypothesis")
 def drawn(target: Target, seed: int = 0, save: Path | None = None) -> Finding:
     """Draw them."""
     found = search(target, seed)
@@ -95,21 +123,31 @@ def drawn(target: Target, seed: int = 0, save: Path | None = None) -> Finding:
         return passed()
     conversation, why = found
     steps = f"requests {[*conversation.requests]}, steps {[*conversation.steps]}"
-    kept = f"; kept in {save / 'test_conform_f5.py'}" if save is not None else ""
+    if conversation.faults:
+        steps += f", faults {[*conversation.faults]}"
+    kept = ""
     if save is not None:
-        (save / "test_conform_f5.py").write_text(test_of(target, conversation, why))
+        path = save / "test_conform_f5.py"
+        try:
+            path.write_text(test_of(target, conversation, why))
+            kept = f"; kept in {path}"
+        except OSError as error:
+            kept = f"; it can't be kept in {path}: {error.strerror}"
     return Finding(Verdict.FAIL, detail=f"{why}; the smallest that fails: {steps}{kept}")
 
 
 def test_of(target: Target, conversation: Conversation, why: str) -> str:
     """Give a file of pytest's that fails as long as the conversation does."""
     arguments: list[Any] = [target.name, target.framing.name, [*conversation.requests], [*conversation.steps]]
+    if faults := [*target.faults, *conversation.faults]:
+        arguments.append(faults)
     return f'''"""A conversation that failed, kept by twisted-lab conform."""
 
 from twisted_lab.testing import replay
 
 
 def test_the_conversation() -> None:
-    """It said: {why.replace('"', "'")}."""
+    """The replies are those that each request gets alone."""
+    # It said: {ascii(why)[1:-1]}.
     replay({", ".join(map(repr, arguments))})
 '''

@@ -14,8 +14,9 @@ from twisted_lab.instruments.conform import (  # noqa: F401  # they enter their 
     receiver_cases,
     resource_cases,
 )
-from twisted_lab.instruments.conform.case import CASES, GROUPS, Case, baseline
+from twisted_lab.instruments.conform.case import CASES, GROUPS, Case
 from twisted_lab.instruments.conform.drawn import drawn
+from twisted_lab.instruments.conform.learning import learn
 from twisted_lab.instruments.conform.targets import Target
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
 
@@ -43,8 +44,9 @@ def examine(target: Target, chosen: Sequence[Case], seed: int = 0, save: Path | 
     Run cases, and give what each found, as it is found; those that don't apply to the target are left out.
 
     `save`: where F5 keeps the smallest conversation that fails, as a file of pytest's. `OSError` if the target can't
-    be reached.
+    be reached before the first case, `LookupError` if it makes no factory.
     """
+    target = learn(target)
     has = _has(target)
     for case in chosen:
         if {*case.needs} <= has:
@@ -61,8 +63,8 @@ def _run(case: Case, target: Target, seed: int, save: Path | None) -> Finding:
             return case.run(subject)
     except BrokenRuleError as error:
         return Finding(Verdict.FAIL, detail=str(error))
-    except OSError:
-        raise
+    except ConnectionError as error:
+        return Finding(Verdict.FAIL, detail=f"a client can't connect: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  # what came out of the code that is examined says nothing of the case
         return Finding(Verdict.UNKNOWN, detail=f"it couldn't be run: {type(error).__name__}: {error}")
 
@@ -83,14 +85,4 @@ def _has(target: Target) -> set[str]:
     has |= {"limit"} if framing.limit is not None else set()
     has |= {"garbage"} if framing.garbage else set()
     has |= target.receiver.has if target.receiver is not None else set()
-    return has | ({"replies"} if _answers(target) else set())
-
-
-def _answers(target: Target) -> bool:
-    try:
-        with target.open() as subject:
-            return any(baseline(subject))
-    except OSError:
-        raise
-    except Exception:  # noqa: BLE001  # the cases say what is wrong
-        return True
+    return has | ({"replies"} if framing.answers is None or any(framing.answers) else set())

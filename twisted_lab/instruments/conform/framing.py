@@ -31,7 +31,8 @@ class Framing:
     how many bytes are left over, and raises `UndecodableError`. `limit` is the longest payload in bytes, None if there
     is none, and `too_long` the beginning of a request with a payload of so many bytes, its length if that comes first.
     `garbage` breaks the protocol; empty where nothing does. `framed`: whether a request has an end; in a bare
-    stream it hasn't. `hello`: what a client says first, and is answered, on each connection.
+    stream it hasn't. `hello`: what a client says first, and is answered, on each connection. `answers`: how many
+    replies, of a bare stream bytes, each of `payloads` gets; None where that hasn't been asked.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Framing:
     framed: bool = True
     empty: bool = True
     hello: bytes = b""
+    answers: Sequence[int] | None = None
 
     def with_limit(self, limit: int | None) -> "Framing":
         """Give the same with another limit."""
@@ -78,11 +80,6 @@ def _decode_header(data: bytes) -> tuple[list[Any], int]:
     if codec.at_boundary:
         return replies, 0
     return replies[:-1] if codec.content_left else replies, max(1, left)
-
-
-def _decode_lines(data: bytes) -> tuple[list[Any], int]:
-    *lines, rest = data.split(b"\r\n")
-    return [*lines], len(rest)
 
 
 def _decode_netstrings(data: bytes) -> tuple[list[Any], int]:
@@ -122,6 +119,16 @@ def stream(prefix: bytes = b"") -> Framing:
     )
 
 
+def lines(delimiter: bytes, limit: int) -> Framing:
+    """Give the framing of lines that end with `delimiter`."""
+
+    def decode(data: bytes) -> tuple[list[Any], int]:
+        *found, rest = data.split(delimiter)
+        return [*found], len(rest)
+
+    return Framing("line", lambda payload: payload + delimiter, decode, limit, too_long=lambda length: b"X" * length)
+
+
 INT32 = Framing(
     "int32",
     lambda payload: PREFIX.pack(len(payload)) + payload,
@@ -146,13 +153,7 @@ FILEXFER = Framing(
     empty=False,
     hello=HeaderCodec().encode(Message({"type": "hello", "id": 0, "versions": [1], "digests": ["sha-256"]})),
 )
-LINE = Framing(
-    "line",
-    lambda payload: payload + b"\r\n",
-    _decode_lines,
-    limit=16_384,
-    too_long=lambda length: b"X" * length,
-)
+LINE = lines(b"\r\n", 16_384)
 NETSTRING = Framing(
     "netstring",
     lambda payload: b"%d:%s," % (len(payload), payload),
@@ -174,6 +175,15 @@ def find(name: str) -> Framing:
 
 
 def payloads(framing: Framing) -> Sequence[bytes]:
-    """Give payloads that differ from each other, short and middling."""
-    found = [b"A", b"HALLO", ALPHABET * 12, b"B" * 7]
+    """Give payloads that differ from each other, short and middling, and none over the limit."""
+    found = [payload[: framing.limit] for payload in (b"A", b"HALLO", ALPHABET * 12, b"B" * 7)]
     return [*found, b"", b"C"] if framing.empty else [*found, b"C"]
+
+
+def count(framing: Framing, data: bytes | bytearray) -> int:
+    """Give how many replies are in `data`, of a bare stream bytes, without prefixes; what can't be read is one."""
+    try:
+        replies, _ = framing.decode(bytes(data))
+    except UndecodableError:
+        return 1
+    return len(replies) if framing.framed else len(b"".join(replies))

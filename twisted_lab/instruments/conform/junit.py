@@ -1,10 +1,14 @@
 """Results as JUnit's XML, which continuous integration reads."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from twisted_lab.instruments.conform.examination import Result
 from twisted_lab.instruments.conform.verdict import Verdict
+
+#: What XML can't hold, however it is written.
+_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_xml(target: str, results: Sequence[Result], *, strict: bool) -> bytes:
@@ -22,13 +26,14 @@ def as_xml(target: str, results: Sequence[Result], *, strict: bool) -> bytes:
             "testcase",
             {"classname": f"conform.{result.case.group}", "name": f"{result.case.id} {result.case.title}"},
         )
+        detail = _UNFIT.sub(lambda match: ascii(match[0])[1:-1], result.finding.detail)
         if result.finding.verdict in failed:
-            failure = ET.SubElement(case, "failure", {"message": result.finding.detail})
+            failure = ET.SubElement(case, "failure", {"message": detail})
             failure.text = f"expected: {result.case.expects}"
         elif result.finding.verdict is Verdict.UNKNOWN:
-            ET.SubElement(case, "skipped", {"message": result.finding.detail})
-        elif result.finding.detail:
-            ET.SubElement(case, "system-out").text = f"{result.finding.verdict.value}: {result.finding.detail}"
+            ET.SubElement(case, "skipped", {"message": detail})
+        elif detail:
+            ET.SubElement(case, "system-out").text = f"{result.finding.verdict.value}: {detail}"
     ET.indent(suite)
     xml: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
     return xml + b"\n"

@@ -167,6 +167,10 @@ class MemorySubject:
         if self._faults:
             self.wait(lambda: False, PUT_OFF)
 
+    def seconds(self) -> float:
+        """Give the clock's."""
+        return self.clock.seconds()
+
     def between(self) -> None:
         """Let a piece arrive."""
         self.clock.advance(0)

@@ -155,6 +155,10 @@ class NetworkSubject:
             if self._turn(QUIET):
                 quiet_since = time.monotonic()
 
+    def seconds(self) -> float:
+        """Give everybody's."""
+        return time.monotonic()
+
     def between(self) -> None:
         """Let a piece arrive."""
         self._turn(0)

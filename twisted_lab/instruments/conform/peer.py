@@ -66,5 +66,8 @@ class Subject(Protocol):
     def wait(self, until: Callable[[], bool], seconds: float) -> bool:
         """Let time pass until that is so, for so long at most; tell whether it is."""
 
+    def seconds(self) -> float:
+        """Give its time."""
+
     def between(self) -> None:
         """Let one piece arrive before the next one is sent."""

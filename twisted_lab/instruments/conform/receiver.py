@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import Int32StringReceiver, LineReceiver, NetstringReceiver
 from twisted.python.failure import Failure
 
-from twisted_lab.instruments.conform.framing import INT32, LINE, NETSTRING, Framing
+from twisted_lab.instruments.conform.framing import INT32, LINE, NETSTRING, Framing, lines
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def kind_of(found: Any) -> Kind | None:
 class ReceiverSubject:
     """A receiver class as a subject of the cases V."""
 
-    def __init__(self, receiver: type, kind: Kind) -> None:
-        limit = getattr(receiver, "MAX_LENGTH", None)
-        self.framing = kind.framing.with_limit(limit)
-        self._receiver: Any = receiver
+    def __init__(self, receiver: Any, kind: Kind) -> None:
+        limit = receiver.MAX_LENGTH
+        self.framing = lines(receiver.delimiter, limit) if kind.framing is LINE else kind.framing.with_limit(limit)
+        self._receiver = receiver
         self._kind = kind
 
     @property
@@ -98,6 +98,11 @@ class ReceiverSubject:
             getattr(receiver, send)(message)
 
         answering = type(f"Answering{self._receiver.__name__}", (self._receiver,), {self._kind.deliver: answer})
-        factory: Factory[Any] = Factory.forProtocol(answering)
-        factory.noisy = False
-        return factory
+        return quiet_factory(answering)
+
+
+def quiet_factory(protocol: Any) -> Factory[Any]:
+    """Give a factory of a protocol that doesn't log when it starts."""
+    factory: Factory[Any] = Factory.forProtocol(protocol)
+    factory.noisy = False
+    return factory

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any
 
+from twisted.internet.interfaces import IProtocol
 from twisted.internet.task import Clock
 
 from twisted_lab import specimen
@@ -15,7 +16,7 @@ from twisted_lab.instruments.conform.framing import Framing
 from twisted_lab.instruments.conform.memory_subject import MemorySubject
 from twisted_lab.instruments.conform.network_subject import NetworkSubject
 from twisted_lab.instruments.conform.peer import Subject
-from twisted_lab.instruments.conform.receiver import ReceiverSubject, kind_of
+from twisted_lab.instruments.conform.receiver import ReceiverSubject, kind_of, quiet_factory
 from twisted_lab.instruments.faults.toxic import from_text
 
 _ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d{1,5})")
@@ -26,20 +27,28 @@ _PROBE = b"\x00\xffPROBE"
 @dataclass(frozen=True)
 class Target:
     """
-    What is examined: `open` gives a new subject, for one case; `receiver` is the class itself, if it is one, and
-    `faults` what stands before it.
+    What is examined: `subject` makes a new one, for one case, that speaks a framing, behind faults; `receiver` is the
+    class itself, if it is one, and `faults` what stands before it.
     """
 
     name: str
     framing: Framing
-    open: Callable[[], AbstractContextManager[Subject]]
+    subject: Callable[[Framing, Sequence[str]], AbstractContextManager[Subject]]
     in_memory: bool
     receiver: ReceiverSubject | None = None
     faults: Sequence[str] = ()
 
+    def open(self, faults: Sequence[str] = ()) -> AbstractContextManager[Subject]:
+        """Give a new subject, for one case, with more faults before it."""
+        return self.subject(self.framing, (*self.faults, *faults))
 
-def find(name: str, codec: str | None = None, faults: Sequence[str] = ()) -> Target:
-    """Give the target called `name`; `LookupError` says what is wrong with it, with `codec`, or with `faults`."""
+
+def find(name: str, codec: str | None = None, faults: Sequence[str] = (), limit: int | None = None) -> Target:
+    """
+    Give the target called `name`; `LookupError` says what is wrong with it, with `codec`, or with `faults`.
+
+    `limit`: the longest payload that it takes, in bytes, where that isn't what is usual with its codec.
+    """
     for fault in faults:
         try:
             from_text(fault)
@@ -52,23 +61,30 @@ def find(name: str, codec: str | None = None, faults: Sequence[str] = ()) -> Tar
         if codec is None:
             raise LookupError(f"what does {name} speak? Say so by a codec: int32, header, line, netstring, echo")
         address = (match[1].strip("[]"), int(match[2])) if match else name.removeprefix("unix:")
-        spoken = framings.find(codec)
+        spoken = _limited(framings.find(codec), limit)
         learned = _learn(name, spoken, lambda: NetworkSubject(address, spoken))
-        return Target(name, learned, lambda: NetworkSubject(address, learned), in_memory=False)
+        return Target(name, learned, lambda framing, _: NetworkSubject(address, framing), in_memory=False)
     found = specimen.find(name) if ":" not in name else specimen.load_attribute(name)
-    return of(found, codec, name, faults)
+    return of(found, codec, name, faults, limit)
 
 
-def of(found: Any, codec: str | Framing | None = None, name: str = "", faults: Sequence[str] = ()) -> Target:
+def of(
+    found: Any,
+    codec: str | Framing | None = None,
+    name: str = "",
+    faults: Sequence[str] = (),
+    limit: int | None = None,
+) -> Target:
     """Give the target that is this, behind faults: a `Specimen`, a receiver class, a factory, or what makes one."""
     name = name or getattr(found, "__name__", type(found).__name__)
     kind = kind_of(found)
-    if kind is not None and codec is None:
+    if kind is not None and codec in {None, kind.framing.name}:
         receiver = ReceiverSubject(found, kind)
-        spoken = receiver.framing
-        return Target(
-            name, spoken, lambda: MemorySubject(lambda _: receiver.factory(), spoken, faults), True, receiver, faults
-        )
+
+        def answering(framing: Framing, faults: Sequence[str]) -> MemorySubject:
+            return MemorySubject(lambda _: receiver.factory(), framing, faults)
+
+        return Target(name, _limited(receiver.framing, limit), answering, True, receiver, faults)
     decoder = None
     if isinstance(found, specimen.Specimen):
         decoder = found.codec
@@ -77,14 +93,26 @@ def of(found: Any, codec: str | Framing | None = None, name: str = "", faults: S
     if codec is None:
         raise LookupError(f"what does {name} speak? Say so by a codec: int32, header, line, netstring, echo")
     make = _maker(found, name)
-    spoken = framings.find(codec) if isinstance(codec, str) else codec
+    spoken = _limited(framings.find(codec) if isinstance(codec, str) else codec, limit)
     learned = _learn(name, spoken, lambda: MemorySubject(make, spoken))
-    return Target(name, learned, lambda: MemorySubject(make, learned, faults, decoder), True, None, faults)
+    return Target(
+        name, learned, lambda framing, faults: MemorySubject(make, framing, faults, decoder), True, None, faults
+    )
+
+
+def _limited(framing: Framing, limit: int | None) -> Framing:
+    if limit is None:
+        return framing
+    if framing.limit is None:
+        raise LookupError(f"in the codec {framing.name} no request is too long")
+    return framing.with_limit(limit)
 
 
 def _maker(found: Any, name: str) -> Callable[[Clock], Any]:
     if not callable(found) and hasattr(found, "buildProtocol"):
         return lambda _: found
+    if isinstance(found, type) and IProtocol.implementedBy(found):
+        return lambda _: quiet_factory(found)
     try:
         needed = [each for each in signature(found).parameters.values() if each.default is Parameter.empty]
     except (TypeError, ValueError) as error:
@@ -92,7 +120,14 @@ def _maker(found: Any, name: str) -> Callable[[Clock], Any]:
     positional = [each for each in needed if each.kind in {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}]
     if len(positional) > 1:
         raise LookupError(f"{name} needs more to make a factory than a clock: {', '.join(map(str, positional))}")
-    return found if positional else lambda _: found()
+
+    def make(clock: Clock) -> Any:
+        made = found(clock) if positional else found()
+        if not hasattr(made, "buildProtocol"):
+            raise LookupError(f"{name} is no factory, and makes none but a {type(made).__name__}")
+        return made
+
+    return make
 
 
 def _learn(name: str, framing: Framing, connect: Callable[[], AbstractContextManager[Subject]]) -> Framing:

@@ -22,6 +22,8 @@ from twisted_lab.instruments.load.waiting import wait_for_all
 HEAD_START = 0.1
 #: Bytes of a worker's complaint that are kept.
 COMPLAINT = 4096
+#: Exit statuses of a worker that says why in a sentence, and of one that was interrupted.
+SENTENCES, INTERRUPTED = range(os.EX_USAGE, os.EX_CONFIG + 1), 130
 #: Seconds that a worker gets beyond what its plan takes.
 GRACE = 30.0
 
@@ -90,6 +92,8 @@ class Crew:
             for worker in self._workers:
                 worker.kill()
             await wait_for_all([worker.gone for worker in self._workers])
+            for worker in self._workers:
+                worker.forget()
         return Measurement(plan, self._intervals, self._failure, sum(answers) if self._failure is None else None)
 
     def took(self, interval: Interval, worker: "_Worker") -> None:
@@ -155,6 +159,11 @@ class _Worker(ProcessProtocol):
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
 
+    def forget(self) -> None:
+        """Drop the failures that nobody waits for: the first of them has been told."""
+        for waiting in (self.ready, self.over, self.ended):
+            waiting.addErrback(lambda _: 0)
+
     def outReceived(self, data: bytes) -> None:
         """Take lines; each is bounded by the histograms of an interval."""
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -168,11 +177,13 @@ class _Worker(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Tell who waits."""
         failure: Failure | None = None
-        if not reason.check(ProcessDone) and not self._killed:
+        if not self._killed and not (reason.check(ProcessDone) and self.over.called):
             status = reason.value.exitCode if isinstance(reason.value, ProcessTerminated) else None
             said = self._complaint.decode(errors="replace").strip().removeprefix("twisted-lab: ")
-            sentence = said or f"a process of the load ended: {reason.getErrorMessage()}"
-            failure = Failure(WorkerFailedError(status or os.EX_SOFTWARE, sentence))
+            early = "a process of the load ended before the load was over"
+            # What a client of the user's own ends the process with isn't ours to pass on.
+            ours = status == INTERRUPTED or status in SENTENCES
+            failure = Failure(WorkerFailedError(status if status and ours else os.EX_SOFTWARE, said or early))
         self.gone.callback(None)
         for waiting in (self.ready, self.over, self.ended):
             if not waiting.called:

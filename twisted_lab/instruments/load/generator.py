@@ -86,6 +86,7 @@ class Load:
         self._gives_up = self._sends_until + plan.timeout
         self._next_report = self._measures_from + INTERVAL
         self._start = start
+        self._since = self._measures_from
         self._sending = True
         for lane in lanes:
             each = 1 / plan.rate if plan.rate else 0.0
@@ -175,14 +176,17 @@ class Load:
         return lane.begins + turn * lane.period
 
     def _end_if_answered(self, now: float) -> None:
-        unanswered = sum(lane.due - lane.answered for lane in self._lanes)
-        if unanswered and now < self._gives_up:
+        if now < self._gives_up and any(lane.due > lane.answered for lane in self._lanes):
             return
+        unanswered = 0
         for lane in self._lanes:
             for due, sent in lane.unanswered():
-                self._latency.record(now - due)
-                if sent is not None:
-                    self._service.record(now - sent)
+                # In a closed loop it is on its way while the load measures, whenever it was sent.
+                if due >= self._measures_from or self._plan.rate is None:
+                    unanswered += 1
+                    self._latency.record(now - due)
+                    if sent is not None:
+                        self._service.record(now - sent)
         self._hand_on(unanswered)
         self._over.callback(None)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 #: How near the highest rate that held and the lowest that didn't are in the end.
 NEAR = 1.05
-#: Messages a second below which nothing is tried, and above which.
-LEAST, MOST = 1.0, 1e7
+#: Messages a second above which nothing is tried, and messages of a run below which.
+MOST, FEWEST = 1e7, 10
 _SLO = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?)=(.+)")
 
 
@@ -27,9 +27,14 @@ class Bound:
 
 
 class Search:
-    """`rate` is what to try next, None when there is nothing more to try; `best` is the highest that held."""
+    """
+    `rate` is what to try next, None when there is nothing more to try; `best` is the highest that held.
 
-    def __init__(self, first: float) -> None:
+    `duration`: seconds of each run, in which there must be some messages for anything to be told.
+    """
+
+    def __init__(self, first: float, duration: float) -> None:
+        self._least = FEWEST / duration
         self.rate: float | None = first
         self.best: float | None = None
         self._worst: float | None = None
@@ -49,7 +54,7 @@ class Search:
             case float(best), None:
                 return best * 2 if best * 2 <= MOST else None
             case None, float(worst):
-                return worst / 2 if worst / 2 >= LEAST else None
+                return worst / 2 if worst / 2 >= self._least else None
             case float(best), float(worst) if worst / best > NEAR:
                 middle: float = (best * worst) ** 0.5
                 return middle
