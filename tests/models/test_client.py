@@ -43,7 +43,22 @@ def test_a_message_in_pieces() -> None:
     with answering(answer) as address:
         done = command(*WORDS, "127.0.0.1", address.rpartition(":")[2], "-c", "1", "-m", "hello")
     assert done.returncode == os.EX_UNAVAILABLE
-    assert b"in several pieces" in done.stderr
+    assert b"the message was read in pieces" in done.stderr
+
+
+def test_another_prefix(echo: Running) -> None:
+    """What isn't the answer that was due isn't taken for it."""
+    done = command(*WORDS, "127.0.0.1", str(echo.port), "-c", "1", "-m", "x", "--prefix", "ECHO ")
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert b"b'echo x' came back, and b'ECHO x' was due" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("127.0.0.1", "99999"), ("-c", "0"), ("-m", "")])
+def test_what_makes_no_sense(words: tuple[str, ...]) -> None:
+    """It is refused in a sentence."""
+    done = command(*WORDS, *words)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
 
 
 def test_nobody_there() -> None:

@@ -129,20 +129,49 @@ def test_slow_reader(server: Running) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ctrl_c(name: str) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c(name: str, how: signal.Signals) -> None:
     """The tutorial's prefix stands before an answer; Ctrl-C ends all that was started, with nothing left to read."""
     with program(*words(name, "127.0.0.1", "0")) as running:
         with client(running) as connection:
             connection.sendall(b"hello")
             assert receive(connection, 10) == b"echo hello"
             processes = [running.process.pid, *children(running.process.pid)]
-            assert running.stop(signal.SIGINT) == 128 + signal.SIGINT
+            assert running.stop(how) == 128 + how
             assert receive_all(connection) == b""
         deadline = time.monotonic() + DEADLINE
         while any(Path(f"/proc/{pid}").exists() for pid in processes):
             assert time.monotonic() < deadline, processes
             time.sleep(0.01)
         assert len(running.log.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ONE_AT_A_TIME])
+def test_more_clients_than_files(name: str) -> None:
+    """Who comes when no more files can be opened waits or is sent away; who was there or comes later is served."""
+    limited = ["sh", "-c", 'ulimit -n 40; exec "$@"', "sh"]
+    with program(*limited, *words(name, "127.0.0.1", "0", "--prefix", "")) as running:
+        with ExitStack() as stack:
+            clients = [stack.enter_context(client(running)) for _ in range(60)]
+            assert is_answered(clients[0])
+            time.sleep(0.2)  # until it has met its limit
+            assert is_answered(clients[0])
+        deadline = time.monotonic() + DEADLINE
+        answered = False
+        while not answered:  # it may not have noticed yet that they have gone
+            assert time.monotonic() < deadline
+            with client(running) as connection, suppress(OSError):
+                answered = is_answered(connection)
+        running.stop()
+
+
+def test_prefork_shares_with_no_stranger() -> None:
+    """A second one on the same port says so, and doesn't take half of the first one's clients."""
+    with program(*words("prefork", "127.0.0.1", "0")) as running:
+        done = command(*words("prefork", "127.0.0.1", str(running.port)))
+        running.stop()
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr.decode().endswith("Address already in use\n")
 
 
 @pytest.mark.parametrize("name", NAMES)

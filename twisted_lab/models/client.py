@@ -30,7 +30,7 @@ class Conversation:
         self.connection = socket.socket()
         self.connection.setblocking(False)
         self.unsent = b""
-        self.missing = 0
+        self.due = b""
         self.answer = b""
 
     def begin(self, address: tuple[str, int]) -> None:
@@ -45,11 +45,11 @@ class Conversation:
             raise OSError(error, os.strerror(error))
         if events & EVENT_READ:
             self.receive()
-        if not self.missing and not self.unsent:
+        if len(self.answer) == len(self.due) and not self.unsent:
             if not self.messages:
                 return 0
             self.unsent = self.messages.pop(0)
-            self.missing = len(self.prefix) + len(self.unsent)
+            self.due, self.answer = self.prefix + self.unsent, b""
             print(f"connection {self.number}: sends {self.unsent!r}")
         if self.unsent and events & EVENT_WRITE:
             self.unsent = self.unsent[self.connection.send(self.unsent) :]
@@ -61,12 +61,14 @@ class Conversation:
         if not data:
             raise ConnectionError("the server closed the connection")
         self.answer += data
-        self.missing -= len(data)
-        if self.missing < 0:
-            raise ConnectionError("more came back than was due: the server has read the message in several pieces")
-        if not self.missing:
+        if len(self.answer) > len(self.due):
+            raise ConnectionError(
+                "more came back than was due: the message was read in pieces, or there is another prefix"
+            )
+        if len(self.answer) == len(self.due):
+            if self.answer != self.due:
+                raise ConnectionError(f"{self.answer!r} came back, and {self.due!r} was due")
             print(f"connection {self.number}: received {self.answer!r}")
-            self.answer = b""
 
 
 def talk(address: tuple[str, int], count: int, messages: list[bytes], prefix: bytes) -> None:
@@ -98,6 +100,12 @@ def main() -> None:
     parser.add_argument("--message", "-m", action="append", help="one to send; may be given again")
     parser.add_argument("--prefix", default=PREFIX, help=f"what the server puts before it (default: {PREFIX!r})")
     arguments = parser.parse_args()
+    if not 1 <= arguments.port < 2**16:
+        parser.error(f"a port is in 1 … 65535, not {arguments.port}")
+    if arguments.connections < 1:
+        parser.error("there must be one connection at least")
+    if arguments.message and "" in arguments.message:
+        parser.error("a message has one byte at least: nothing else is ever answered")
     messages = [text.encode() for text in arguments.message or ["Message 1 from client.", "Message 2 from client."]]
     try:
         talk((arguments.host, arguments.port), arguments.connections, messages, arguments.prefix.encode())

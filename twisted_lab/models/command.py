@@ -28,12 +28,18 @@ def run(serve: Callable[[str, int, bytes], None]) -> None:
     arguments = parser.parse_args()
     if not 0 <= arguments.port < 2**16:
         parser.error(f"a port is in 0 … 65535, not {arguments.port}")
-    # As Ctrl-C does, and so that what has to be ended with the program is.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    ends: list[int] = [signal.SIGINT]
+
+    def terminate(*_: object) -> None:
+        """Do what Ctrl-C does, so that what has to be ended with the program is; an event loop has its own way then."""
+        ends.append(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         serve(arguments.host, arguments.port, arguments.prefix.encode(errors="surrogateescape"))
     except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(128 + ends[-1])
     except OSError as error:
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         print(f"can't listen on {arguments.host}:{arguments.port}: {why}", file=sys.stderr)

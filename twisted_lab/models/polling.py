@@ -78,7 +78,7 @@ def accept(listener: socket.socket, clients: list[Client]) -> bool:
     """Take a client, if one is there; tell whether."""
     try:
         connection, _ = listener.accept()
-    except BlockingIOError:
+    except OSError:  # nobody is there; or too many files are open, and who comes waits in the kernel's queue
         return False
     connection.setblocking(False)
     clients.append(Client(connection))

@@ -18,6 +18,9 @@ from twisted_lab.models.selectors import serve_on
 def serve(host: str, port: int, prefix: bytes) -> None:
     """Start as many processes as there are processors, and replace those that end."""
     children: set[int] = set()
+    with socket.socket() as alone:  # an error if another server is there: with SO_REUSEPORT it would share the clients
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind((host, port))
     with socket.socket() as reserved:  # it never listens: connections that were dealt to it would wait for ever
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((host, port))

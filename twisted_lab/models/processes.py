@@ -25,7 +25,10 @@ def serve(host: str, port: int, prefix: bytes) -> None:
                 connection, _ = listener.accept()
                 with connection:
                     reap(children)
-                    pid = os.fork()
+                    try:
+                        pid = os.fork()
+                    except OSError:  # the system lets us have no more of them
+                        continue
                     if pid == 0:
                         listener.close()
                         serve_child(connection, prefix)

@@ -8,12 +8,15 @@ program busy. A client that doesn't read isn't read from either, so what is kept
 """
 
 import socket
+import time
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 from twisted_lab.models.command import BACKLOG, CHUNK, announce, run
 
 #: Bytes kept for a client that doesn't read, from which on it isn't read from.
 ENOUGH = 4 * CHUNK
+#: Seconds until it tries again to take a client for whom there is no room.
+REST = 0.01
 
 
 class Client:
@@ -71,6 +74,9 @@ def accept(listener: socket.socket, selector: DefaultSelector) -> None:
     try:
         connection, _ = listener.accept()
     except BlockingIOError:
+        return
+    except OSError:  # too many files are open: who comes waits in the kernel's queue, and all others a moment
+        time.sleep(REST)
         return
     connection.setblocking(False)
     selector.register(connection, EVENT_READ, Client(connection))

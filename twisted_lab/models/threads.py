@@ -7,10 +7,14 @@ but none holds the others up while it waits.
 """
 
 import socket
+import time
 from contextlib import suppress
 from threading import Thread
 
 from twisted_lab.models.command import BACKLOG, CHUNK, announce, run
+
+#: Seconds until it tries again to take a client for whom there is no room.
+REST = 0.01
 
 
 def serve(host: str, port: int, prefix: bytes) -> None:
@@ -18,7 +22,11 @@ def serve(host: str, port: int, prefix: bytes) -> None:
     with socket.create_server((host, port), backlog=BACKLOG) as listener:
         announce(listener)
         while True:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # too many files are open: who comes waits in the kernel's queue
+                time.sleep(REST)
+                continue
             thread = Thread(target=echo, args=(connection, prefix), daemon=True)  # it ends with the program
             try:
                 thread.start()

@@ -6,6 +6,7 @@ protocol whose socket has something. What the socket doesn't take the transport 
 protocol isn't read from. `twisted_lab.echo` has the protocol.
 """
 
+import sys
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -41,7 +42,8 @@ def serve_by(reactor: Any, host: str, port: int, prefix: bytes) -> None:
     reactor.run()
     if failures:
         raise failures[0].socketError
-    raise KeyboardInterrupt  # Twisted has taken it, and stopped the reactor in order
+    # Twisted has taken the signal, and stopped the reactor in order; the program ends as by that signal.
+    sys.exit(128 + reactor._exitSignal)  # noqa: SLF001  # twistd asks it for that, too
 
 
 if __name__ == "__main__":
