@@ -130,6 +130,7 @@ def test_ones_own_client(model: Running, tmp_path: Path) -> None:
             "`request` gives int, neither a Deferred nor a coroutine",
         ),
         (MINE.replace("def request", "def ask"), 1, "has no attribute 'request'"),
+        (MINE.replace("return self.waiting[-1]", "raise SystemExit('enough')"), 1, "enough"),
     ],
 )
 def test_a_client_of_ones_own_that_is_wrong(

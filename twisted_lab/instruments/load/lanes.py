@@ -175,7 +175,7 @@ class RequestLane(Lane):
     def _send(self, message: bytes, due: float, now: float) -> None:
         try:
             waiting = self._exchange(self._protocol, message)
-        except Exception:  # noqa: BLE001  # it is the user's code
+        except (Exception, SystemExit):  # noqa: BLE001  # it is the user's code
             self._fail(Failure())
             return
         if not isawaitable(waiting):
