@@ -146,6 +146,13 @@ def test_ctrl_c(name: str, how: signal.Signals) -> None:
         assert len(running.log.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_in_the_background(name: str) -> None:
+    """What a script's shell started with ``&``, which ignores Ctrl-C, ends by SIGTERM all the same."""
+    with program("sh", "-c", 'trap "" INT; exec "$@"', "sh", *words(name, "127.0.0.1", "0")) as running:
+        assert running.stop() == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ONE_AT_A_TIME])
 def test_more_clients_than_files(name: str) -> None:
     """Who comes when no more files can be opened waits or is sent away; who was there or comes later is served."""

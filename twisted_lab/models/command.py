@@ -35,6 +35,7 @@ def run(serve: Callable[[str, int, bytes], None]) -> None:
         ends.append(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
     signal.signal(signal.SIGTERM, terminate)
     try:
         serve(arguments.host, arguments.port, arguments.prefix.encode(errors="surrogateescape"))
