@@ -280,10 +280,11 @@ def test_a_server_may_take_its_time(seconds: float) -> None:
         return factory
 
     results = {
-        result.case.id: result.finding.verdict
-        for result in examine(targets.of(make, "line"), cases(["F1", "F2", "F3", "F4", "F6", "F7", "F8", "I", "P3"]))
+        result.case.id: result.finding.verdict for result in examine(targets.of(make, "line"), cases(["F", "P", "I"]))
     }
-    assert results == dict.fromkeys(["F1", "F2", "F3", "F4", "F6", "F7", "F8", "P3", "I1"], Verdict.PASS)
+    assert results.pop("P1") is Verdict.FAIL  # it reads on, with tens of thousands of answers put off
+    assert {*results.values()} == {Verdict.PASS}
+    assert {"F2", "F5", "F7", "P2", "P4", "I1"} <= {*results}
 
 
 def test_what_faults_swallow_is_missed() -> None:

@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, global
 from twisted.python.failure import Failure
 from zope.interface import implementer, provider
 
+from twisted_lab.instruments.conform.clock import QueueClock
 from twisted_lab.instruments.conform.framing import Framing
 from twisted_lab.instruments.conform.peer import CLOSED, OPEN, RESET
 from twisted_lab.instruments.proxy.in_memory import join_through
@@ -115,7 +116,7 @@ class MemorySubject:
         self._faults = faults
         self._codec = codec
         self.errors: list[str] = []
-        self.clock = Clock()
+        self.clock = QueueClock()
         self.losses: list[int] = []
         self._make = make
         self._protocols: list[weakref.ref[Any]] = []
