@@ -55,8 +55,7 @@ def _selectables() -> set[object]:
 @pytest.fixture
 def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave coverage out of the processes that a test starts: for those that move gigabytes, and count elsewhere."""
-    kept = {name: value for name, value in processes.ENVIRONMENT.items() if not name.startswith("COV")}
-    monkeypatch.setattr(processes, "ENVIRONMENT", kept)
+    monkeypatch.setattr(processes, "ENVIRONMENT", processes.UNCOUNTED)
 
 
 @pytest.fixture(scope="module")

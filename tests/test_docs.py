@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ENVIRONMENT
+from tests.processes import UNCOUNTED
 from tests.tshark import NO_TSHARK
 from twisted_lab.instruments.faults.fault import kinds
 from twisted_lab.tap import echo, faultproxy, filexfer, header
@@ -18,8 +18,6 @@ DOCS = TOP / "docs"
 EXAMPLES = DOCS / "examples"
 README = TOP / "README.rst"
 PAGES = [README, *sorted(DOCS.glob("*.rst"))]
-#: What a page runs is counted by coverage elsewhere, and takes half as long uncounted.
-UNCOUNTED = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("COV")}
 DEADLINE = 280.0  # seconds that a page may take, its turn included
 
 INSTALL_AND_DEMO = "    python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/twisted-lab demo"

@@ -39,9 +39,8 @@ def _ask(subject: Subject) -> list[int] | None:
         subject.settle()
         if not answered(subject, peer, before, 1):
             patience = PATIENCE if all(found) else min(PATIENCE, max(LEAST, TIMES * slowest))
-            subject.wait(lambda: answered(subject, peer, before, 1), patience)  # noqa: B023  # called here and now
-            took = subject.seconds() - began
-            if answered(subject, peer, before, 1):
+            if subject.wait(lambda: answered(subject, peer, before, 1), patience):  # noqa: B023  # called here and now
+                took = subject.seconds() - began
                 slowest = max(slowest, took)
                 subject.wait(lambda: False, took)  # there may be more than one
             subject.settle()
