@@ -235,24 +235,16 @@ def test_a_lost_connection_ends_the_run(tmp_path: Path) -> None:
     assert b"the connection was lost" in done.stderr
 
 
-ENDING = """
+ENDING = f"""{MINE}
 import os
 import time
 
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
 
-
-class Ending(Protocol):
+class Ending(Shouting):
     def request(self, message):
         if time.time() > self.factory.began + 0.5:
             os._exit(self.factory.status)
-        self.waiting = Deferred()
-        self.transport.write(message)
-        return self.waiting
-
-    def dataReceived(self, data):
-        self.waiting.callback(data)
+        return super().request(message)
 
 
 def zero(status=0):
