@@ -385,6 +385,33 @@ def test_it_stops_with_connections_open(rfc862: Running) -> None:
             assert receive_all(client) == b""
 
 
+def test_all_stop_at_once() -> None:
+    """While one proxy still has something to send, none accepts any more."""
+
+    def flood(connection: socket.socket) -> None:
+        with suppress(OSError):
+            connection.sendall(bytes(2**25))
+
+    options = ("--grace", str(DEADLINE))
+    with answering(flood) as server, answering(flood) as another, proxy(server, options=options) as running:
+        second = ask(running, "/proxies", "POST", {"name": "two", "upstream": another})[1]["listen"]
+        with connect(running.addresses[0]) as one, connect(second) as other:
+            for client in (one, other):
+                receive(client, 1)
+            running.process.terminate()
+
+            def refused() -> bool:
+                try:
+                    connect(second).close()
+                except ConnectionRefusedError:
+                    return True
+                return False
+
+            running.wait_until(refused, "the second proxy to listen no more")
+            assert running.process.poll() is None
+        assert running.wait() == -signal.SIGTERM
+
+
 def test_the_api_is_not_for_browsers(rfc862: Running) -> None:
     """What a web page could have a browser send is refused, and so is a name that isn't this machine's."""
     with proxy(rfc862.addresses[0]) as running:
@@ -444,6 +471,45 @@ def test_several_at_once(rfc862: Running) -> None:
         assert (status, answer["error"]) == (400, "bad request body: two proxies have the same name")
 
 
+@pytest.mark.parametrize("listen", [None, "localhost:0", ":0", "haproxy:tcp:0:interface=127.0.0.1"])
+def test_populate_twice(rfc862: Running, listen: str | None) -> None:
+    """The same list a second time changes nothing, however the place to listen at was written."""
+    with proxy(rfc862.addresses[0]) as running:
+        wanted = [{"name": "two", "upstream": rfc862.addresses[0], "listen": listen}]
+        ask(running, "/populate", "POST", wanted)
+        ask(running, "/proxies/two/toxics", "POST", {"type": "latency"})
+        before = ask(running, "/proxies/two")[1]
+        assert len(before["toxics"]) == 1
+        if listen != "haproxy:tcp:0:interface=127.0.0.1":
+            port = before["listen"].rpartition(":")[2]
+            assert ask(running, "/populate", "POST", [{**wanted[0], "listen": f"localhost:{port}"}])[0] == 201
+        ask(running, "/proxies/two", "PATCH", {"listen": listen})
+        assert ask(running, "/populate", "POST", wanted)[1]["proxies"] == [before]
+
+
+def test_a_proxy_that_cant_be_replaced_stays(rfc862: Running) -> None:
+    """Where it is to be now is taken: it goes on where it was, with its faults."""
+    with proxy(rfc862.addresses[0], "latency:latency=1") as running:
+        before = ask(running, "/proxies/faultproxy")[1]
+        status, answer = ask(running, "/populate", "POST", [{**before, "listen": rfc862.addresses[0]}])
+        assert (status, "in use" in answer["error"]) == (500, True)
+        assert ask(running, "/proxies/faultproxy")[1] == before
+        with connect(running.addresses[0]) as client:
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+
+
+def test_reset(rfc862: Running) -> None:
+    """`/reset` removes every fault of every proxy, and starts what was disabled."""
+    faults = ("latency:latency=1", "bandwidth", "slow_close", "timeout")
+    with proxy(rfc862.addresses[0], *faults) as running:
+        assert len(ask(running, "/proxies/faultproxy/toxics")[1]) == 4
+        ask(running, "/proxies/faultproxy", "POST", {"enabled": False})
+        assert ask(running, "/reset", "POST") == (204, "")
+        after = ask(running, "/proxies/faultproxy")[1]
+        assert (after["toxics"], after["enabled"]) == ([], True)
+
+
 def test_bad_requests(rfc862: Running) -> None:
     """Each gets toxiproxy's status and a sentence; a body without end is cut off."""
     toxics = "/proxies/faultproxy/toxics"
@@ -458,6 +524,7 @@ def test_bad_requests(rfc862: Running) -> None:
             ("DELETE", f"{toxics}/x", None, 404, "toxic not found"),
             ("POST", "/proxies", b"{", 400, "bad request body"),
             ("POST", "/proxies", b"[" * 100_000, 400, "bad request body"),
+            ("POST", "/proxies", b'{"name": "\\ud800", "upstream": "a:1"}', 400, "surrogates not allowed"),
             ("POST", "/proxies", [], 400, "an object is wanted"),
             ("POST", "/proxies", {"upstream": "a:1"}, 400, "missing required field: name"),
             ("POST", "/proxies", {"name": "a"}, 400, "missing required field: upstream"),

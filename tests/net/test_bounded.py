@@ -240,6 +240,22 @@ class BoundedFactoryTests(SynchronousTestCase):
         self.clock.pump([1.0] * 3)
         self.successResultOf(stopping)
 
+    def test_shutdown_lets_be_what_comes_after(self) -> None:
+        """A factory that serves again while it stops keeps its new connections, and their time to close."""
+        self.served()
+        stopping = ensureDeferred(self.factory.shutdown(2.0))
+        self.clock.advance(1.0)
+        later, transport = self.served()
+        self.clock.advance(1.0)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(1.0)
+        self.successResultOf(stopping)
+        later.close("enough")
+        self.clock.advance(2.5)
+        self.assertFalse(transport.aborted)
+        self.clock.advance(0.5)
+        self.assertTrue(transport.aborted)
+
     def test_cooperative(self) -> None:
         """A class beside it in the bases is told of the connection's beginning and end."""
         told = []

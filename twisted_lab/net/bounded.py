@@ -62,7 +62,7 @@ class BoundedFactory(Factory[Protocol]):
         self.refusals: set[Refusal] = set()
         self._tally = tally
         self._connections: dict[BoundedConnection, tuple[int, float]] = {}
-        self._emptied: list[Deferred[None]] = []
+        self._stops: list[tuple[set[BoundedConnection], Deferred[None]]] = []
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = clock
 
@@ -103,50 +103,51 @@ class BoundedFactory(Factory[Protocol]):
             duration=self.clock.seconds() - connection.started,
             reason=reason,
         )
-        if not self._connections:
-            if self._sweeper.running:
-                self._sweeper.stop()
-            self._empty()
+        if not self._connections and self._sweeper.running:
+            self._sweeper.stop()
+        for leaving, gone in [*self._stops]:
+            leaving.discard(connection)
+            if not leaving and not gone.called:
+                gone.callback(None)
 
     def _count(self) -> None:
         if self._tally is not None:
             self._tally.set(len(self._connections))
 
     async def shutdown(self, grace: float) -> None:
-        """Let each connection finish what goes on, for `grace` seconds; then abort. Returns once all are closed."""
+        """
+        Let each connection that there is finish what goes on, for `grace` seconds; then abort it.
+
+        Returns once all of them are closed. Those made meanwhile, by a factory that serves again, are let be.
+        """
         for refusal in [*self.refusals]:
             refusal.transport.abortConnection()
         if not self._connections:
             return
-        emptied: Deferred[None] = Deferred()
-        self._emptied.append(emptied)
+        leaving, gone = {*self._connections}, Deferred[None]()
+        self._stops.append((leaving, gone))
         calls = [
-            self.clock.callLater(grace, self._abort_all),
+            self.clock.callLater(grace, self._cut_off, leaving),
             # What is aborted is lost in the reactor's next turn; a connection that isn't told so mustn't hold the stop.
-            self.clock.callLater(grace + ABORT_TIMEOUT, self._empty),
+            self.clock.callLater(grace + ABORT_TIMEOUT, gone.callback, None),
         ]
-        usual, self.close_timeout = self.close_timeout, grace  # a close is part of what goes on
         try:
-            for connection in [*self._connections]:
+            for connection in [*leaving]:
+                connection.close_timeout = grace  # a close is part of what goes on
                 try:
                     connection.drain()
                 except Exception:  # noqa: BLE001  # a subclass's fault, which mustn't keep the others from stopping
                     self.log.failure("{name}: a connection couldn't be drained", name=self.name)
-            await emptied
+            await gone
         finally:
-            self.close_timeout = usual
+            self._stops.remove((leaving, gone))
             for call in calls:
                 if call.active():
                     call.cancel()
 
-    def _abort_all(self) -> None:
-        for connection in [*self._connections]:
+    def _cut_off(self, leaving: set[BoundedConnection]) -> None:
+        for connection in [*leaving]:
             connection.abort("server stopping, cut off")
-
-    def _empty(self) -> None:
-        emptied, self._emptied = self._emptied, []
-        for waiter in emptied:
-            waiter.callback(None)
 
     def _sweep(self) -> None:
         now = self.clock.seconds()

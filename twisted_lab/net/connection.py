@@ -48,6 +48,7 @@ class BoundedConnection(Protocol):
     bytes_in = 0
     bytes_out = 0
     closing = False
+    close_timeout = 0.0
     _lost = False
     _reason: str | None = None
     _deadline: IDelayedCall | None = None
@@ -59,6 +60,7 @@ class BoundedConnection(Protocol):
         super().connectionMade()  # type: ignore[no-untyped-call]
         send_at_once(self.transport)
         self.started = self.factory.clock.seconds()
+        self.close_timeout = self.factory.close_timeout
         # On the instance, where each read finds them faster.
         self.bytes_in = self.bytes_out = 0
         self.closing = False
@@ -98,7 +100,7 @@ class BoundedConnection(Protocol):
 
     def close(self, reason: str, *, last_word: bool = False) -> None:
         """
-        Send what is left to send, then close; abort after the factory's `close_timeout`, in seconds.
+        Send what is left to send, then close; abort after `close_timeout` seconds, as the factory has it.
 
         With `last_word` the peer gets what was sent last even if it is sending now. A close with bytes unread is
         a reset, which can overtake what was sent. So our side is shut first, and what comes is read, for the
@@ -115,7 +117,7 @@ class BoundedConnection(Protocol):
         else:
             self.transport.loseConnection()
         if self._deadline is None:
-            self._deadline = self.factory.clock.callLater(self.factory.close_timeout, self.transport.abortConnection)
+            self._deadline = self.factory.clock.callLater(self.close_timeout, self.transport.abortConnection)
 
     def abort(self, reason: str) -> None:
         """Close at once, whatever is left to send."""

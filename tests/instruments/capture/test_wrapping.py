@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import trustme
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.internet.threads import deferToThread
@@ -157,7 +158,7 @@ class WrappingTests(WireTestCase):
         def talk(client: socket.socket) -> None:
             client.sendall(b"hello")
             client.recv(100)
-            reactor.callFromThread(factory._abort_all)
+            reactor.callFromThread(lambda: Deferred.fromCoroutine(factory.shutdown(0)))
             with contextlib.suppress(ConnectionResetError):
                 client.recv(100)
 

@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_address
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -14,6 +15,8 @@ from twisted.internet.endpoints import (
     serverFromString,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+
+from twisted_lab.net.address import show_address
 
 #: What Twisted's endpoint strings begin with: not taken for a host.
 _KINDS = {"tcp", "tcp4", "tcp6", "unix", "ssl", "tls", "haproxy", "systemd", "fd"}
@@ -45,7 +48,7 @@ def server_endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
 
     Without a host that is 127.0.0.1; toxiproxy would listen on every interface.
     """
-    place = _split(text or ":0")
+    place = _split_own(text)
     if place is None:
         try:
             here: IStreamServerEndpoint = serverFromString(reactor, text)
@@ -53,8 +56,21 @@ def server_endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
             raise ValueError(f"{text} is neither HOST:PORT nor an endpoint: {error}") from None
         return here
     host, port = place
-    host = "127.0.0.1" if host in {"", "localhost"} else host
     return (TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint)(reactor, port, interface=host)
+
+
+def place_of(text: str) -> str:
+    """Give what `server_endpoint` is given, such that the same place is always the same text."""
+    place = _split_own(text)
+    if place is None:
+        return text
+    host, port = place
+    return show_address((IPv6Address if ":" in host else IPv4Address)("TCP", host, port))
+
+
+def _split_own(text: str) -> tuple[str, int] | None:
+    place = _split(text or ":0")
+    return ("127.0.0.1", place[1]) if place is not None and place[0] in {"", "localhost"} else place
 
 
 def _split(text: str) -> tuple[str, int] | None:

@@ -36,9 +36,9 @@ class Api(Resource):
         """Answer a request, once what it asks for is done."""
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
-        answering = ensureDeferred(self._find(request)).addErrback(_explain)
+        answering = ensureDeferred(self._find(request)).addErrback(self._explain)
         answering.addCallback(lambda answer: None if gone else _write(request, *answer))
-        answering.addErrback(lambda failure: self.log.failure("the API failed", failure))
+        answering.addErrback(lambda failure: self.log.failure("an answer of the API's can't be sent", failure))
         return NOT_DONE_YET
 
     async def _find(self, request: Request) -> Answer:
@@ -53,11 +53,12 @@ class Api(Resource):
             raise ApiError(405, f"only {', '.join(handlers)} can be done here")
         return await handlers[method](lambda kind: _read(request, kind), *names)
 
-
-def _explain(failure: Failure) -> Answer:
-    failure.trap(ApiError)
-    error: Any = failure.value
-    return error.status, {"error": str(error), "status": error.status}
+    def _explain(self, failure: Failure) -> Answer:
+        if failure.check(ApiError):
+            error: Any = failure.value
+            return error.status, {"error": str(error), "status": error.status}
+        self.log.failure("the API failed", failure)
+        return 500, {"error": "a fault of the API's own: the log says more", "status": 500}
 
 
 def _write(request: Request, status: int, body: Any) -> None:
@@ -75,6 +76,7 @@ def _read(request: Any, kind: type[Any]) -> Any:
     """Give the JSON of a request's body, which must be of that kind."""
     try:
         found = json.loads(request.content.read())
+        json.dumps(found, ensure_ascii=False).encode()  # UnicodeEncodeError: an escape that is half a character
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"bad request body: {error}") from None
     if not isinstance(found, kind):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.internet.defer import ensureDeferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_lab.instruments.faults.toxic import StreamError, Toxic, from_json
@@ -69,14 +70,13 @@ class Collection:
         done = []
         for proxy, enabled in made:
             before = self.proxies.get(proxy.name)
-            if before is not None and (before.listen, before.upstream) == (proxy.listen, proxy.upstream):
+            if before is None:
+                self._take(proxy, start=enabled)
+            elif before.stands_at(proxy.listen) and before.upstream == proxy.upstream:
                 await self._enable(before, wanted=enabled)
-                done.append(before)
-                continue
-            if before is not None:
-                await self.delete(proxy.name)
-            self._take(proxy, start=enabled)
-            done.append(proxy)
+            else:
+                await self._replace(before, proxy, start=enabled)
+            done.append(self.proxies[proxy.name])
         return done
 
     async def update(self, name: str, fields: Mapping[str, Any]) -> Proxy:
@@ -90,10 +90,10 @@ class Collection:
             here = server_endpoint(self._reactor, listen)
         except ValueError as error:
             raise ApiError(400, f"bad request body: {error}") from None
-        if (listen, upstream) != (proxy.listen, proxy.upstream):
+        if upstream != proxy.upstream or not proxy.stands_at(listen):
             await proxy.stop()
             proxy.lead_to(upstream, there)
-            if listen != proxy.listen:
+            if not proxy.stands_at(listen):
                 proxy.listen_on(listen, here)
         await self._enable(proxy, wanted=enabled)
         return proxy
@@ -105,11 +105,16 @@ class Collection:
         await proxy.stop()
 
     async def reset(self) -> None:
-        """Start all proxies, and remove all faults."""
+        """Remove all faults, and start all proxies."""
+        for proxy in self.proxies.values():
+            for toxic in [*proxy.toxics]:
+                proxy.remove(toxic.name)
         for proxy in self.proxies.values():
             _start(proxy)
-            for toxic in proxy.toxics:
-                proxy.remove(toxic.name)
+
+    async def stop(self) -> None:
+        """Stop all proxies, at the same time."""
+        await gatherResults([ensureDeferred(proxy.stop()) for proxy in self.proxies.values()])
 
     def add_toxic(self, name: str, fields: Mapping[str, Any]) -> Toxic:
         """Have a fault on a proxy."""
@@ -164,6 +169,19 @@ class Collection:
             raise ApiError(409, f"there are {MAX_PROXIES} proxies already")
         if start:
             _start(proxy)
+        self.proxies[proxy.name] = proxy
+
+    async def _replace(self, before: Proxy, proxy: Proxy, *, start: bool) -> None:
+        """Have a proxy in place of another, which stays if that can't be."""
+        started = before.enabled
+        await before.stop()
+        try:
+            if start:
+                _start(proxy)
+        except ApiError:
+            if started:
+                _start(before)
+            raise
         self.proxies[proxy.name] = proxy
 
     async def _enable(self, proxy: Proxy, *, wanted: bool) -> None:

@@ -81,17 +81,18 @@ class Link:
         way.pipe.add(toxic, Random("/".join(map(str, words))))  # noqa: S311  # it has to replay
 
     def close(self, reason: str) -> None:
-        """Close both sides, when what was written is sent; or after the factory's `close_timeout`."""
+        """Close both sides, when what was written is sent; or after the client's `close_timeout`."""
         self.closing = True
         self.reason = self.reason or reason
         self._stop()
+        timeout = (self._client or self._proxy.factory).close_timeout
         if self._server is not None:
             self._server.transport.unregisterProducer()
             self._server.transport.loseConnection()
         if self._client is not None:
             self._client.close_side(reason)
         if self._deadline is None and (self._client or self._server):
-            self._deadline = self.clock.callLater(self._proxy.factory.close_timeout, self.abort, reason)
+            self._deadline = self.clock.callLater(timeout, self.abort, reason)
 
     def abort(self, reason: str) -> None:
         """Reset both sides."""

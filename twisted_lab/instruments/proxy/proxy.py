@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted_lab.instruments.directions import STREAMS
 from twisted_lab.instruments.faults.stage import MakeCodec
 from twisted_lab.instruments.faults.toxic import Toxic
+from twisted_lab.instruments.proxy.addresses import place_of
 from twisted_lab.instruments.proxy.link import ClientSide, Link, Observer
 from twisted_lab.net.address import show_address
 from twisted_lab.net.bounded import BoundedFactory
@@ -57,7 +58,7 @@ class Proxy:
         self.name = name
         self.seed = seed
         self.upstream = upstream_text
-        self.listen = listen[0][0] if listen else ""
+        self.listen = self._asked = listen[0][0] if listen else ""
         self.make_codec = make_codec
         self.observe = observe
         self.toxics: list[Toxic] = []
@@ -86,7 +87,12 @@ class Proxy:
 
     def listen_on(self, text: str, endpoint: IStreamServerEndpoint) -> None:
         """Listen elsewhere, from the next `start` on."""
-        self.listen, self._endpoints = text, [(text, endpoint)]
+        self.listen = self._asked = text
+        self._endpoints = [(text, endpoint)]
+
+    def stands_at(self, listen: str) -> bool:
+        """Tell whether it listens, or would, where that text says: as it was asked for, or as it turned out."""
+        return place_of(listen) in {place_of(self._asked), self.listen}
 
     def start(self) -> None:
         """Listen; `ListenError` if that can't be."""

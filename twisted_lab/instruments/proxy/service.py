@@ -67,8 +67,7 @@ class FaultProxyService(Service):
     async def _stop(self) -> None:
         if self._port is not None:
             await self._port.stopListening()
-        for proxy in self.collection.proxies.values():
-            await proxy.stop()
+        await self.collection.stop()
 
 
 def _is_loopback(address: object) -> bool:
