@@ -44,8 +44,8 @@ def test_a_right_server_in_memory() -> None:
 def test_ones_own_server_that_is_wrong(tmp_path: Path) -> None:
     """Status 1; what was expected and what happened; JUnit's file; and a test of pytest's that fails by itself."""
     (tmp_path / "mine.py").write_text(WRONG)
-    words = ("mine:wrong", "--codec", "int32", "--only", "framing", "-j", "results.xml", "--save", ".")
-    done = conform(*words, cwd=tmp_path)
+    words = ("mine:wrong", "--codec", "int32", "--limit", "20", "--only", "framing")
+    done = conform(*words, "-j", "results.xml", "--save", ".", cwd=tmp_path)
     assert done.returncode == 1
     assert "cut after byte 1 of 14" in done.stdout.decode()
     assert "expected: the same replies" in done.stdout.decode()
@@ -57,7 +57,7 @@ def test_ones_own_server_that_is_wrong(tmp_path: Path) -> None:
     right = WRONG.replace("class ReadIsMessage(Protocol)", "class Old(Protocol)")
     right += "\n\nfrom twisted_lab.net.int32 import Int32Receiver\n\n\nclass ReadIsMessage(Int32Receiver):\n"
     (tmp_path / "mine.py").write_text(
-        right + "    def stringReceived(self, string):\n        self.sendString(string)\n"
+        right + "    MAX_LENGTH = 20\n\n    def stringReceived(self, string):\n        self.sendString(string)\n"
     )
     again = command(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_conform_f5.py", cwd=tmp_path)
     assert again.returncode == 0, again.stdout.decode()
@@ -118,6 +118,36 @@ def test_a_slow_network() -> None:
             proxy.addresses[0], "--codec", "header", "--strict", "--only", "F1", "--only", "F2", "--only", "F4"
         )
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
+INTERRUPTED = """
+import os
+import signal
+
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import Int32StringReceiver
+
+
+class Interrupted(Int32StringReceiver):
+    def stringReceived(self, string):
+        ensureDeferred(self.answer(string))
+
+    async def answer(self, string):
+        os.kill(os.getpid(), signal.SIGINT)
+        self.sendString(string)
+
+
+def make():
+    return Factory.forProtocol(Interrupted)
+"""
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C ends it, and isn't a failure of the server's, even where a Deferred keeps it to itself."""
+    (tmp_path / "mine.py").write_text(INTERRUPTED)
+    done = conform("mine:make", "--codec", "int32", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (130, b"")
 
 
 DYING = """
@@ -211,6 +241,9 @@ def test_strict(tmp_path: Path) -> None:
         (("nothing",), os.EX_USAGE, "there is no specimen 'nothing'"),
         (("127.0.0.1:1",), os.EX_USAGE, "what does 127.0.0.1:1 speak?"),
         (("127.0.0.1:1", "--codec", "int32"), os.EX_UNAVAILABLE, "can't connect to 127.0.0.1:1: Connection refused"),
+        (("127.0.0.1:1", "--codec", "echo"), os.EX_UNAVAILABLE, "can't connect to 127.0.0.1:1: Connection refused"),
+        (("..:80", "--codec", "echo"), os.EX_UNAVAILABLE, "can't connect to ..:80: .. is no name"),
+        (("..:80", "--codec", "int32"), os.EX_UNAVAILABLE, "can't connect to ..:80: .. is no name"),
         (("echo", "--only", "F99"), os.EX_USAGE, "there is no case 'F99'"),
         (("echo", "--only", "V1"), 2, "none of these cases applies to echo"),
         (("echo", "--only", "F1", "-j", "/nowhere/x.xml"), os.EX_CANTCREAT, "can't write /nowhere/x.xml"),

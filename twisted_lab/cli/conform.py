@@ -3,8 +3,11 @@
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from twisted_lab.cli.session import stop
 from twisted_lab.cli.text import Printable
@@ -31,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         target = targets.find(arguments.target, arguments.codec, arguments.fault, arguments.limit)
     except LookupError as error:
         stop(os.EX_USAGE, str(error))
+    except OSError as error:
+        _unreachable(arguments.target, error)
     results = _examine(target, chosen, arguments)
     if drawn in chosen and not can_draw():
         sys.stderr.write("twisted-lab: F5 is left out: pip install 'twisted-lab[conform]'\n")
@@ -46,15 +51,35 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _examine(target: Target, chosen: list[Case], arguments: argparse.Namespace) -> list[Result]:
     results = []
+    interrupts = _note_interrupts()
     try:
         for result in examine(target, chosen, arguments.seed, arguments.save):
+            if interrupts:
+                raise KeyboardInterrupt
             results.append(result)
             _show(result, as_json=arguments.json)
     except LookupError as error:
         stop(os.EX_USAGE, str(error))
     except OSError as error:
-        stop(os.EX_UNAVAILABLE, f"can't connect to {target.name}: {error.strerror or error}")
+        _unreachable(target.name, error)
     return results
+
+
+def _unreachable(name: str, error: OSError) -> NoReturn:
+    stop(os.EX_UNAVAILABLE, f"can't connect to {name}: {error.strerror or error}")
+
+
+def _note_interrupts() -> list[int]:
+    """Give what has something in it once Ctrl-C was pressed: a Deferred may keep what is raised then to itself."""
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, note)
+    return came
 
 
 def _list(chosen: list[Case], *, as_json: bool) -> int:

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.protocol import connectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
+from twisted.logger import Logger, globalLogPublisher
 from twisted.protocols.basic import Int32StringReceiver, LineReceiver, NetstringReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.instruments.conform.servers import WRONG, RightFactory, plain
+from tests.instruments.conform.servers import WRONG, Right, RightFactory, plain, served
 from tests.instruments.conform.servers import Echo as StockEcho
 from twisted_lab.filexfer.modes import Mode
 from twisted_lab.filexfer.server.accounts import Accounts
@@ -136,7 +138,7 @@ def test_our_specimens_survive_faults(specimen: Specimen, fault: str) -> None:
     if "message" in fault and specimen is ECHO:
         return  # a stream has none
     target = targets.of(specimen)
-    with MemorySubject(specimen.server, target.framing, [fault], codec=specimen.codec) as subject:
+    with MemorySubject(specimen.server, target.framing, [fault]) as subject:
         for end in ("shut", "close", "reset"):
             peer = subject.connect()
             for payload in payloads(target.framing):
@@ -387,18 +389,13 @@ def test_junit() -> None:
         ("nothing", None, "there is no specimen 'nothing'"),
         ("json:nothing", None, "there is no specimen 'json:nothing'"),
         ("json:dumps", None, "what does json:dumps speak?"),
-        ("json:loads", "int32", None),
         ("127.0.0.1:1", None, "what does 127.0.0.1:1 speak?"),
         ("127.0.0.1:1", "morse", "there is no codec 'morse'"),
         ("shutil:move", "int32", "needs more to make a factory than a clock"),
-        ("127.0.0.1:1", "echo", "can't be reached: Connection refused"),
     ],
 )
-def test_what_cant_be_examined(name: str, codec: str | None, sentence: str | None) -> None:
-    """It is told in a sentence; what makes something else than a factory is seen when it is used."""
-    if sentence is None:
-        assert {result.finding.verdict for result in examine(targets.find(name, codec), cases(["F1"]))} <= {*Verdict}
-        return
+def test_what_cant_be_examined(name: str, codec: str | None, sentence: str) -> None:
+    """It is told in a sentence."""
     with pytest.raises(LookupError, match=sentence):
         targets.find(name, codec)
 
@@ -407,3 +404,113 @@ def test_what_makes_no_factory() -> None:
     """It is told in a sentence, before the first case."""
     with pytest.raises(LookupError, match="os:getcwd is no factory, and makes none but a str"):
         next(examine(targets.find("os:getcwd", "int32"), cases(["F1"])))
+    for codec in ("int32", "echo"):
+        with pytest.raises(LookupError, match="it makes no factory: ZeroDivisionError: "):
+            next(examine(targets.of(lambda: 1 // 0, codec, "it"), cases(["F1"])))
+
+
+def test_a_factory_that_serves_nobody() -> None:
+    """It is told in a sentence what it raised."""
+
+    class Unready(Factory[Protocol]):
+        noisy = False
+
+        def buildProtocol(self, _address: IAddress | None) -> Protocol:
+            raise ValueError("not yet")
+
+    with pytest.raises(LookupError, match="serves no client: ValueError: not yet"):
+        targets.of(Unready(), "echo", "it")
+
+
+def test_nothing_is_left_of_an_examination() -> None:
+    """Whether the server could be made or not, nobody listens to the log any more."""
+    before = [*globalLogPublisher._observers]
+    [*examine(targets.of(HEADER), cases(["F1"]))]
+    with pytest.raises(LookupError):
+        [*examine(targets.of(lambda: 1 // 0, "int32"), cases(["F1"]))]
+    assert globalLogPublisher._observers == before
+
+
+class Brief(Right):
+    """Answers in two bytes."""
+
+    def stringReceived(self, _string: bytes) -> None:
+        """Answer."""
+        self.sendString(b"ok")
+
+
+class Talkative(Int32Receiver):
+    """Answers in two bytes, whether they are read or not."""
+
+    def stringReceived(self, _string: bytes) -> None:
+        """Answer."""
+        self.sendString(b"ok")
+
+
+def test_short_replies() -> None:
+    """A server that stops reading in the end is bounded, however many requests that takes; what never does isn't."""
+    assert failing(targets.of(served(Brief), "int32"), ["P"]) == set()
+    assert failing(targets.of(plain(Talkative), "int32"), ["P"]) == {"P1"}
+
+
+class Breaking(NetstringReceiver):
+    """Answers with what is no netstring, from the hundredth on."""
+
+    count = 0
+
+    def stringReceived(self, string: bytes) -> None:
+        """Answer."""
+        self.count += 1
+        if self.count < 100:
+            self.sendString(string)
+        else:
+            self.transport.write(b"what?:")  # type: ignore[union-attr]
+
+
+def test_replies_that_cant_be_read() -> None:
+    """They are wrong, and not unknown."""
+    assert failing(targets.of(plain(Breaking), "netstring"), ["C3", "P2", "P3", "F7"]) == {"C3", "P2", "P3", "F7"}
+
+
+class Complaining(Int32Receiver):
+    """Logs an error when it is left, without an exception."""
+
+    log = Logger()
+
+    def stringReceived(self, string: bytes) -> None:
+        """Answer."""
+        self.sendString(string)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Complain."""
+        super().connectionLost(reason)
+        self.log.error("it is gone")
+
+
+def test_an_error_in_the_log_is_one() -> None:
+    """Without a failure, too."""
+    assert {"C4", "C6"} <= failing(targets.of(plain(Complaining), "int32"), ["C"])
+
+
+def test_a_slow_client_of_a_server_with_short_requests() -> None:
+    """It is judged as that of others: who stays an hour inside a request may stay for ever."""
+    for limit in (10, 1000, 99_999):
+        receiver = type("Small", (Int32StringReceiver,), {"MAX_LENGTH": limit})
+        (result,) = examine(targets.of(receiver), cases(["H4"]))
+        assert result.finding.verdict is Verdict.NON_STRICT, limit
+
+
+def test_the_limit_of_content() -> None:
+    """F9 sends content of one byte more than the limit; a refusal that goes on with the next message is one."""
+    assert failing(targets.of(HEADER, limit=10), ["F8", "F9"]) == {"F9"}
+    assert failing(targets.of(HEADER), ["F8", "F9"]) == set()
+
+
+def test_faults_of_messages() -> None:
+    """They are had wherever the framing has a codec."""
+    for codec in ("int32", "header"):
+        server = HEADER.server if codec == "header" else served(Right)
+        results = [*examine(targets.of(server, codec, faults=["duplicate_message:probability=0.01"]), cases(["F1"]))]
+        assert [result.finding.verdict for result in results] == [Verdict.PASS]
+    with pytest.raises(LookupError, match="is a fault of messages, and there is no codec for those of line"):
+        targets.of(plain(Breaking), "line", faults=["drop_message"])

@@ -60,11 +60,17 @@ for _each in cases():
     _add(_each)
 
 
-def replay(
-    target: str, codec: str, requests: Sequence[int], steps: Sequence[int | str], faults: Sequence[str] = ()
+def replay(  # noqa: PLR0913  # as twisted-lab conform --save writes it
+    target: str,
+    codec: str,
+    requests: Sequence[int],
+    steps: Sequence[int | str],
+    faults: Sequence[str] = (),
+    *,
+    limit: int | None = None,
 ) -> None:
     """Hold a conversation that ``twisted-lab conform --save`` has kept; `AssertionError` if it fails still."""
-    with learn(targets.find(target, None if ":" not in target else codec, faults)).open() as subject:
+    with learn(targets.find(target, None if ":" not in target else codec, faults, limit)).open() as subject:
         try:
             hold(subject, Conversation(requests, steps))
         except BrokenRuleError as error:

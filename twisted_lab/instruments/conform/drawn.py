@@ -141,6 +141,9 @@ def test_of(target: Target, conversation: Conversation, why: str) -> str:
     arguments: list[Any] = [target.name, target.framing.name, [*conversation.requests], [*conversation.steps]]
     if faults := [*target.faults, *conversation.faults]:
         arguments.append(faults)
+    written = [*map(repr, arguments)]
+    if target.limit is not None:
+        written.append(f"limit={target.limit}")
     return f'''"""A conversation that failed, kept by twisted-lab conform."""
 
 from twisted_lab.testing import replay
@@ -149,5 +152,5 @@ from twisted_lab.testing import replay
 def test_the_conversation() -> None:
     """The replies are those that each request gets alone."""
     # It said: {ascii(why)[1:-1]}.
-    replay({", ".join(map(repr, arguments))})
+    replay({", ".join(written)})
 '''

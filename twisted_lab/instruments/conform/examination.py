@@ -16,6 +16,7 @@ from twisted_lab.instruments.conform import (  # noqa: F401  # they enter their 
 )
 from twisted_lab.instruments.conform.case import CASES, GROUPS, Case
 from twisted_lab.instruments.conform.drawn import drawn
+from twisted_lab.instruments.conform.framing import UndecodableError
 from twisted_lab.instruments.conform.learning import learn
 from twisted_lab.instruments.conform.targets import Target
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
@@ -63,6 +64,8 @@ def _run(case: Case, target: Target, seed: int, save: Path | None) -> Finding:
             return case.run(subject)
     except BrokenRuleError as error:
         return Finding(Verdict.FAIL, detail=str(error))
+    except UndecodableError as error:
+        return Finding(Verdict.FAIL, detail=f"what came back can't be read: {error}")
     except ConnectionError as error:
         return Finding(Verdict.FAIL, detail=f"a client can't connect: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  # what came out of the code that is examined says nothing of the case

@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
+from twisted_lab.wire.codec import Codec
 from twisted_lab.wire.errors import ProtocolError
-from twisted_lab.wire.header import MAX_HEADER, Content, End, Header, HeaderCodec, Message
+from twisted_lab.wire.header import Content, End, Header, HeaderCodec, Message
 from twisted_lab.wire.int32 import PREFIX, Int32Codec
 
+#: The length of a request that no server takes.
+HUGE = 2**32 - 1
 #: Bytes in payloads that every framing takes, a line too; no prefix of an echo has them.
 ALPHABET = b"ABCDFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -30,9 +33,11 @@ class Framing:
     `request` makes the bytes of a request with a payload; `decode` gives the replies in all that has come so far, and
     how many bytes are left over, and raises `UndecodableError`. `limit` is the longest payload in bytes, None if there
     is none, and `too_long` the beginning of a request with a payload of so many bytes, its length if that comes first.
+    `refusal` tells whether a reply says that a payload was too long; None where such a request ends the connection.
     `garbage` breaks the protocol; empty where nothing does. `framed`: whether a request has an end; in a bare
     stream it hasn't. `hello`: what a client says first, and is answered, on each connection. `answers`: how many
-    replies, of a bare stream bytes, each of `payloads` gets; None where that hasn't been asked.
+    replies, of a bare stream bytes, each of `payloads` gets; None where that hasn't been asked. `codec` is what faults
+    of messages need.
     """
 
     name: str
@@ -45,6 +50,8 @@ class Framing:
     empty: bool = True
     hello: bytes = b""
     answers: Sequence[int] | None = None
+    codec: Callable[[], Codec[Any, Any]] | None = None
+    refusal: Callable[[Any], bool] | None = None
 
     def with_limit(self, limit: int | None) -> "Framing":
         """Give the same with another limit."""
@@ -136,14 +143,17 @@ INT32 = Framing(
     limit=99_999,
     too_long=PREFIX.pack,
     garbage=b"\xff\xff\xff\xff" + b"GARBAGE" * 100,
+    codec=Int32Codec,
 )
 HEADER = Framing(
     "header",
     _header_request,
     _decode_header,
     limit=2**20,
-    too_long=lambda _: PREFIX.pack(MAX_HEADER + 1),
+    too_long=PREFIX.pack,
     garbage=PREFIX.pack(8) + b"not JSON" + b"GARBAGE" * 100,
+    codec=HeaderCodec,
+    refusal=lambda reply: reply[0].get("type") == "error",
 )
 FILEXFER = Framing(
     "filexfer",
@@ -152,6 +162,7 @@ FILEXFER = Framing(
     garbage=PREFIX.pack(8) + b"not JSON" + b"GARBAGE" * 100,
     empty=False,
     hello=HeaderCodec().encode(Message({"type": "hello", "id": 0, "versions": [1], "digests": ["sha-256"]})),
+    codec=HeaderCodec,
 )
 LINE = lines(b"\r\n", 16_384)
 NETSTRING = Framing(

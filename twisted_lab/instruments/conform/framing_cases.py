@@ -1,5 +1,8 @@
 """F: the network may cut and join what is sent in any way, and nothing may depend on how."""
 
+from collections.abc import Callable
+from typing import Any
+
 from twisted_lab.instruments.conform.case import (
     PATIENCE,
     baseline,
@@ -106,10 +109,12 @@ def at_the_limit(subject: Subject) -> Finding:
     return passed()
 
 
-@case("F9", "a request of one byte more than the limit", "it is refused, and what follows isn't answered", "limit")
+@case("F9", "a request of one byte more than the limit", "it is refused, and what follows isn't misread", "limit")
 def over_the_limit(subject: Subject) -> Finding:
     """Announce one more, then send a good one."""
     framing = subject.framing
+    if framing.refusal is not None:
+        return _refused(subject, framing.refusal)
     if framing.too_long is None or framing.limit is None:
         return Finding(Verdict.UNKNOWN, detail="this protocol has no such request")
     usual, *_ = baseline(subject)
@@ -138,6 +143,26 @@ def pause(subject: Subject) -> Finding:
         return passed(Verdict.NON_STRICT, "the server closes a connection that was idle for a minute inside a request")
     peer.send(data[len(data) // 2 :])
     expect(subject, peer, expected)
+    peer.close()
+    no_errors(subject)
+    return passed()
+
+
+def _refused(subject: Subject, refusal: Callable[[Any], bool]) -> Finding:
+    """Send one more, where the connection outlives that."""
+    limit = subject.framing.limit or 0
+    usual, *_ = baseline(subject)
+    peer = subject.connect()
+    peer.send(subject.framing.request(b"X" * (limit + 1)))
+    subject.wait(lambda: peer.state != OPEN or _replies(subject, peer.received) > 0, PATIENCE)
+    if peer.state != OPEN:
+        no_errors(subject)
+        return closed(subject, peer)
+    replies = decode(subject, peer.received)
+    if not replies or not refusal(replies[0]):
+        raise BrokenRuleError(f"a request of {limit + 1:,} bytes isn't refused; {limit:,} are the limit")
+    peer.send(subject.framing.request(b"A"))
+    expect(subject, peer, [*replies, *usual])
     peer.close()
     no_errors(subject)
     return passed()

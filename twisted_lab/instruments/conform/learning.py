@@ -37,9 +37,10 @@ def _ask(subject: Subject) -> list[int] | None:
         before, began = len(peer.received), subject.seconds()
         peer.send(subject.framing.request(payload))
         subject.settle()
-        if not answered(subject, peer, before, 1):
+        due = 1 if subject.framing.framed else len(payload)  # a bare stream brings it back, in any pieces
+        if not answered(subject, peer, before, due):
             patience = PATIENCE if all(found) else min(PATIENCE, max(LEAST, TIMES * slowest))
-            if subject.wait(lambda: answered(subject, peer, before, 1), patience):  # noqa: B023  # called here and now
+            if subject.wait(lambda: answered(subject, peer, before, due), patience):  # noqa: B023  # called here and now
                 took = subject.seconds() - began
                 slowest = max(slowest, took)
                 subject.wait(lambda: False, took)  # there may be more than one

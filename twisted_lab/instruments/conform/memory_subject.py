@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Self
 
 from twisted.internet.address import IPv4Address
@@ -19,7 +20,6 @@ from twisted_lab.instruments.conform.framing import Framing
 from twisted_lab.instruments.conform.peer import CLOSED, OPEN, RESET
 from twisted_lab.instruments.proxy.in_memory import join_through
 from twisted_lab.net.memory import join
-from twisted_lab.wire.codec import Codec
 
 #: Seconds of a clock's step while something is waited for.
 STEP = 0.05
@@ -99,8 +99,7 @@ class MemorySubject:
     """
     A factory in memory; `make` gives a new one, for each case, by the clock that it is to go by.
 
-    `faults` stand between it and its clients, each as ``twistd faultproxy --fault`` has it; those of messages need
-    `codec`.
+    `faults` stand between it and its clients, each as ``twistd faultproxy --fault`` has it.
     """
 
     in_memory = True
@@ -110,11 +109,9 @@ class MemorySubject:
         make: Callable[[Clock], Any],
         framing: Framing,
         faults: Sequence[str] = (),
-        codec: Callable[[], Codec[Any, Any]] | None = None,
     ) -> None:
         self.framing = framing
         self._faults = faults
-        self._codec = codec
         self.errors: list[str] = []
         self.clock = QueueClock()
         self.losses: list[int] = []
@@ -129,18 +126,24 @@ class MemorySubject:
         self._observe = observe
 
     def __enter__(self) -> Self:
-        globalLogPublisher.addObserver(self._observe)
-        self.factory = self._make(self.clock)
-        self.factory.doStart()
+        with ExitStack() as begun:
+            globalLogPublisher.addObserver(self._observe)
+            begun.callback(globalLogPublisher.removeObserver, self._observe)
+            self.factory = self._make(self.clock)
+            self.factory.doStart()
+            begun.callback(self._stop)
+            self._begun = begun.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._begun.close()
+
+    def _stop(self) -> None:
         for peer in self._peers:
             if not peer.transport.disconnected:
                 peer.reset()
         self.settle()
         self.factory.doStop()
-        globalLogPublisher.removeObserver(self._observe)
 
     def connect(self) -> MemoryPeer:
         """Connect; `ConnectionError` if the factory refuses."""
@@ -150,7 +153,7 @@ class MemorySubject:
         peer = MemoryPeer()
         self._watch(protocol)
         if self._faults:
-            join_through(self.clock, peer, protocol, *self._faults, seed=len(self._peers), codec=self._codec)
+            join_through(self.clock, peer, protocol, *self._faults, seed=len(self._peers), codec=self.framing.codec)
         else:
             join(self.clock, peer, protocol)
         self._peers.append(peer)
@@ -208,6 +211,6 @@ class MemorySubject:
         vars(protocol)["connectionLost"] = connection_lost
 
     def _note(self, event: LogEvent) -> None:
-        if event.get("log_level") is LogLevel.critical or event.get("isError"):
+        if event.get("log_level") in {LogLevel.error, LogLevel.critical} or event.get("isError"):
             failure = event.get("log_failure")
             self.errors.append(failure.getErrorMessage() if failure is not None else formatEvent(event))

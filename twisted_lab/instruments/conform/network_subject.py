@@ -137,7 +137,10 @@ class NetworkSubject:
             connection.settimeout(CONNECT_TIMEOUT)
             connection.connect(self._address)
         else:
-            connection = socket.create_connection(self._address, CONNECT_TIMEOUT)
+            try:
+                connection = socket.create_connection(self._address, CONNECT_TIMEOUT)
+            except UnicodeError as error:
+                raise OSError(f"{self._address[0]} is no name that a host can have") from error
         peer = SocketPeer(connection)
         self._peers.append(peer)
         if self.framing.hello:

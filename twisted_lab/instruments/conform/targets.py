@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import Any
 
@@ -28,7 +28,7 @@ _PROBE = b"\x00\xffPROBE"
 class Target:
     """
     What is examined: `subject` makes a new one, for one case, that speaks a framing, behind faults; `receiver` is the
-    class itself, if it is one, and `faults` what stands before it.
+    class itself, if it is one, `faults` what stands before it, and `limit` what was said of its longest request.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Target:
     in_memory: bool
     receiver: ReceiverSubject | None = None
     faults: Sequence[str] = ()
+    limit: int | None = None
 
     def open(self, faults: Sequence[str] = ()) -> AbstractContextManager[Subject]:
         """Give a new subject, for one case, with more faults before it."""
@@ -47,7 +48,8 @@ def find(name: str, codec: str | None = None, faults: Sequence[str] = (), limit:
     """
     Give the target called `name`; `LookupError` says what is wrong with it, with `codec`, or with `faults`.
 
-    `limit`: the longest payload that it takes, in bytes, where that isn't what is usual with its codec.
+    `limit`: the longest payload that it takes, in bytes, where that isn't what is usual with its codec. `OSError` if
+    it can't be reached.
     """
     for fault in faults:
         try:
@@ -63,7 +65,7 @@ def find(name: str, codec: str | None = None, faults: Sequence[str] = (), limit:
         address = (match[1].strip("[]"), int(match[2])) if match else name.removeprefix("unix:")
         spoken = _limited(framings.find(codec), limit)
         learned = _learn(name, spoken, lambda: NetworkSubject(address, spoken))
-        return Target(name, learned, lambda framing, _: NetworkSubject(address, framing), in_memory=False)
+        return Target(name, learned, lambda framing, _: NetworkSubject(address, framing), in_memory=False, limit=limit)
     found = specimen.find(name) if ":" not in name else specimen.load_attribute(name)
     return of(found, codec, name, faults, limit)
 
@@ -84,7 +86,8 @@ def of(
         def answering(framing: Framing, faults: Sequence[str]) -> MemorySubject:
             return MemorySubject(lambda _: receiver.factory(), framing, faults)
 
-        return Target(name, _limited(receiver.framing, limit), answering, True, receiver, faults)
+        spoken = _fit_for(faults, _limited(receiver.framing, limit))
+        return Target(name, spoken, answering, True, receiver, faults, limit)
     decoder = None
     if isinstance(found, specimen.Specimen):
         decoder = found.codec
@@ -94,10 +97,19 @@ def of(
         raise LookupError(f"what does {name} speak? Say so by a codec: int32, header, line, netstring, echo")
     make = _maker(found, name)
     spoken = _limited(framings.find(codec) if isinstance(codec, str) else codec, limit)
-    learned = _learn(name, spoken, lambda: MemorySubject(make, spoken))
+    if decoder is not None:
+        spoken = replace(spoken, codec=decoder)
+    learned = _learn(name, _fit_for(faults, spoken), lambda: MemorySubject(make, spoken))
     return Target(
-        name, learned, lambda framing, faults: MemorySubject(make, framing, faults, decoder), True, None, faults
+        name, learned, lambda framing, faults: MemorySubject(make, framing, faults), True, None, faults, limit
     )
+
+
+def _fit_for(faults: Sequence[str], framing: Framing) -> Framing:
+    for fault in faults:
+        if framing.codec is None and from_text(fault).fault.needs_codec:
+            raise LookupError(f"{fault} is a fault of messages, and there is no codec for those of {framing.name}")
+    return framing
 
 
 def _limited(framing: Framing, limit: int | None) -> Framing:
@@ -122,7 +134,10 @@ def _maker(found: Any, name: str) -> Callable[[Clock], Any]:
         raise LookupError(f"{name} needs more to make a factory than a clock: {', '.join(map(str, positional))}")
 
     def make(clock: Clock) -> Any:
-        made = found(clock) if positional else found()
+        try:
+            made = found(clock) if positional else found()
+        except (Exception, SystemExit) as error:
+            raise LookupError(f"{name} makes no factory: {type(error).__name__}: {error}") from error
         if not hasattr(made, "buildProtocol"):
             raise LookupError(f"{name} is no factory, and makes none but a {type(made).__name__}")
         return made
@@ -131,7 +146,7 @@ def _maker(found: Any, name: str) -> Callable[[Clock], Any]:
 
 
 def _learn(name: str, framing: Framing, connect: Callable[[], AbstractContextManager[Subject]]) -> Framing:
-    """Give a bare stream's framing with its prefix, by asking once, and any other as it is; `LookupError`."""
+    """Give a bare stream's framing with its prefix, by asking once, and any other as it is; as `find` fails."""
     if framing.framed:
         return framing
     try:
@@ -140,8 +155,10 @@ def _learn(name: str, framing: Framing, connect: Callable[[], AbstractContextMan
             peer.send(_PROBE)
             subject.wait(lambda: bytes(peer.received).endswith(_PROBE), 5)
             came = bytes(peer.received)
-    except OSError as error:
-        raise LookupError(f"{name} can't be reached: {error.strerror or error}") from error
+    except (LookupError, OSError):
+        raise
+    except Exception as error:
+        raise LookupError(f"{name} serves no client: {type(error).__name__}: {error}") from error
     if not came.endswith(_PROBE):
         raise LookupError(f"{name} doesn't send back what it gets")
     return framings.stream(came.removesuffix(_PROBE))
