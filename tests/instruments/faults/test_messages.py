@@ -111,6 +111,36 @@ class MessageFaultTests(FaultTestCase):
         self.assertTrue(0 < len(headers) < 20)
         self.assertEqual(len(self.client.data) % (len(codec.encode(messages[0]))) // 100, 0)
 
+    def test_changed_inside_a_message(self) -> None:
+        """A message meets one fate, and the next is one again, whether the fault is removed or changed meanwhile."""
+        for fault in ("drop_message", "duplicate_message", "reorder_message", "delay_message:delay=10"):
+            for changed in (None, 0.0, 1.0):
+                self.join(f"{fault}{',' if ':' in fault else ':'}probability=1", codec=Int32Codec)
+                one, two = encode(b"ABCDEFGH"), encode(b"Z")
+                self.send(one[:8])
+                name = f"{fault.partition(':')[0]}_downstream"
+                if changed is None:
+                    self.connection.remove(name)
+                else:
+                    self.connection.change(name, probability=changed)
+                self.clock.advance(0)
+                self.send(one[8:], two)
+                self.server.wire.loseWriteConnection()
+                self.pass_time(0.1)
+                arrived = decode(self.client.data)
+                self.assertEqual(self.client.happened, ["end"])
+                untouched = {"drop_message": [], "duplicate_message": [b"ABCDEFGH"] * 2}.get(fault, [b"ABCDEFGH"])
+                if changed != 1.0:
+                    self.assertEqual(arrived, [*untouched, b"Z"], (fault, changed))
+
+    def test_numbers_go_on(self) -> None:
+        """What is said of a message counts all of the connection that the fault has seen."""
+        self.join("drop_message:probability=1", codec=Int32Codec)
+        self.send(encode(b"one"))
+        self.connection.change("drop_message_downstream", probability=0.99)
+        self.send(encode(b"two"))
+        self.assertEqual(self.struck(), ["message 1 dropped", "message 2 dropped"])
+
     def test_what_breaks_the_protocol_passes(self) -> None:
         """From there on nobody knows what a message is, and nothing is struck."""
         self.join("drop_message:probability=1", codec=HeaderCodec)

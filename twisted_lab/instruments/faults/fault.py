@@ -4,7 +4,7 @@ A fault: what it is called, its attributes, and what it does to the bytes of one
 What it does is a coroutine that takes chunks from its `Stage`, gives chunks to the next one, and may wait in between.
 So a fault is written top to bottom, without sockets, by whatever clock there is. When it is changed or removed on a
 live connection it is interrupted: `sleep` returns at once, `give` goes on, and the next `take` raises. So what it has
-in hand is given on, and no byte is lost by that.
+in hand is given on, and no byte is lost by that. A fault of messages finishes the message first.
 """
 
 from dataclasses import dataclass, fields

@@ -22,30 +22,38 @@ LONGEST = 2**20
 
 
 class Piece(NamedTuple):
-    """Some of a message's bytes: whether they are its first, and whether its last."""
+    """Some of a message's bytes: the message's number, from 1, and whether they are its first, and its last."""
 
+    number: int
     data: bytes
     first: bool
     last: bool
 
 
 async def take_messages(stage: Stage) -> AsyncIterator[Piece]:
-    """Give what comes, cut where messages end; return at the end, or where the codec fails, with that passed on."""
-    codec = stage.make_codec()
+    """
+    Give what comes, cut where messages end; return at the end, or where the codec fails, with that passed on.
+
+    An interruption waits until the message ends that it comes in: what is dropped is dropped whole, and what follows
+    begins with a message.
+    """
+    codec = stage.codec
     first = True
-    while codec.error is None and (chunk := await stage.take()):
+    while codec.error is None and (chunk := await stage.take(whole=first)):
         data, start, position = chunk.data, 0, 0
         while position < len(data) and codec.error is None:
             piece = data[position : position + wanted_by(codec)]
             codec.feed(piece)
             position += len(piece)
             if codec.at_boundary:
-                yield Piece(data[start:position], first, last=True)
+                stage.messages += first
+                yield Piece(stage.messages, data[start:position], first, last=True)
                 start, first = position, True
         if codec.error is not None:
             await stage.give(data[start:])
         elif start < len(data):
-            yield Piece(data[start:], first, last=False)
+            stage.messages += first
+            yield Piece(stage.messages, data[start:], first, last=False)
             first = False
 
 
@@ -80,12 +88,10 @@ class DropMessage(MessageFault):
 
     async def strike(self, stage: Stage) -> None:
         """Drop."""
-        number, struck = 0, False
+        struck = False
         async for piece in take_messages(stage):
-            if piece.first:
-                number, struck = number + 1, self.draw(stage)
-                if struck:
-                    stage.note(f"message {number} dropped")
+            if piece.first and (struck := self.draw(stage)):
+                stage.note(f"message {piece.number} dropped")
             if not struck:
                 await stage.give(piece.data)
 
@@ -98,18 +104,18 @@ class DuplicateMessage(MessageFault):
 
     async def strike(self, stage: Stage) -> None:
         """Keep a copy."""
-        number, struck = 0, False
+        struck = False
         copy = bytearray()
         async for piece in take_messages(stage):
             if piece.first:
-                number, struck = number + 1, self.draw(stage)
+                struck = self.draw(stage)
                 copy.clear()
             await stage.give(piece.data)
             if struck:
                 copy += piece.data
                 struck = len(copy) <= LONGEST
                 if struck and piece.last:
-                    stage.note(f"message {number} duplicated")
+                    stage.note(f"message {piece.number} duplicated")
                     await stage.give(bytes(copy))
 
 
@@ -121,12 +127,11 @@ class ReorderMessage(MessageFault):
 
     async def strike(self, stage: Stage) -> None:
         """Hold one message."""
-        number, holds = 0, False
+        holds = False
         held = bytearray()
         try:
             async for piece in take_messages(stage):
                 if piece.first:
-                    number += 1
                     struck = self.draw(stage)  # always, so that it depends on the number alone
                     holds = struck and not held
                 if not holds:
@@ -137,7 +142,7 @@ class ReorderMessage(MessageFault):
                         holds = False
                         await _release(stage, held)
                 if piece.last and held and not holds:
-                    stage.note(f"message {number - 1} comes after message {number}")
+                    stage.note(f"message {piece.number - 1} comes after message {piece.number}")
                     await _release(stage, held)
         except InterruptedFaultError:
             await _release(stage, held)
@@ -154,13 +159,10 @@ class DelayMessage(MessageFault):
 
     async def strike(self, stage: Stage) -> None:
         """Wait before a message."""
-        number = 0
         async for piece in take_messages(stage):
-            if piece.first:
-                number += 1
-                if self.draw(stage):
-                    stage.note(f"message {number} late by {self.delay} ms")
-                    await stage.sleep(self.delay * MILLISECOND)
+            if piece.first and self.draw(stage):
+                stage.note(f"message {piece.number} late by {self.delay} ms")
+                await stage.sleep(self.delay * MILLISECOND)
             await stage.give(piece.data)
 
 

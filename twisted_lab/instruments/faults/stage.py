@@ -48,13 +48,18 @@ class _StoppedError(Exception):
 
 
 class Stage:
-    """What a fault sees. `given` is how many bytes it has given on so far, before it was changed too."""
+    """
+    What a fault sees.
+
+    `given` is how many bytes it has given on so far, and `messages` how many have begun, before it was changed too.
+    """
 
     log = Logger()
 
     def __init__(self, pipe: "Pipe", toxic: Toxic, random: Random) -> None:
         self.random = random
         self.given = 0
+        self.messages = 0
         self.toxic: Toxic | None = toxic
         self._pipe = pipe
         self._clock = pipe.clock
@@ -67,6 +72,7 @@ class Stage:
         self._interrupted = False
         self._stopped = False
         self._waiter: Deferred[None] | None = None
+        self._codec: Codec[Any, Any] | None = None
 
     @property
     def full(self) -> bool:
@@ -88,12 +94,16 @@ class Stage:
 
     # What the fault calls.
 
-    async def take(self, until: float | None = None) -> Chunk | None:
-        """Wait for the next bytes; None at the end. TimeoutError if nothing comes before `until`, by the clock."""
+    async def take(self, until: float | None = None, *, whole: bool = True) -> Chunk | None:
+        """
+        Wait for the next bytes; None at the end. TimeoutError if nothing comes before `until`, by the clock.
+
+        Unless what was taken is `whole`, an interruption waits for a later call.
+        """
         call = None if until is None else self._clock.callLater(max(0.0, until - self.seconds()), self.wake)
         try:
             while True:
-                if self._interrupted:
+                if self._interrupted and whole:
                     raise InterruptedFaultError
                 if self._inbox:
                     chunk = self._inbox.popleft()
@@ -158,11 +168,14 @@ class Stage:
         """Give the time."""
         return self._clock.seconds()
 
-    def make_codec(self) -> Codec[Any, Any]:
-        """Give a codec for this direction."""
+    @property
+    def codec(self) -> Codec[Any, Any]:
+        """The codec that has decoded this direction since the fault began to strike, before it was changed too."""
         if self._pipe.make_codec is None:
             raise ValueError("a fault of messages needs a codec")
-        return self._pipe.make_codec()
+        if self._codec is None:
+            self._codec = self._pipe.make_codec()
+        return self._codec
 
     # What the pipe calls.
 
@@ -222,6 +235,7 @@ class Stage:
 
     async def _pass(self) -> None:
         """Let everything pass; leave the pipe when nothing is left, if the fault was removed."""
+        self._codec = None
         while True:
             if self.toxic is None and not self._inbox and self._ending is None:
                 self._ended = True

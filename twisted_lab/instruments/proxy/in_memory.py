@@ -35,6 +35,10 @@ class FaultyConnection(Observer):
         """Have another fault from now on."""
         self._proxy.add(_read(fault))
 
+    def change(self, name: str, **attributes: float) -> None:
+        """Have the fault of that name with other attributes from now on."""
+        self._proxy.change(self._proxy.find(name).changed({"attributes": attributes}))
+
     def remove(self, name: str) -> None:
         """Have the fault of that name no more."""
         self._proxy.remove(name)
