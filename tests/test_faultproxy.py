@@ -575,14 +575,17 @@ def test_bad_options(words: list[str], sentence: str) -> None:
     assert sentence in done.stderr.decode()
 
 
-def test_a_port_that_is_taken() -> None:
-    """Where it can't listen it ends with one sentence and status 69, for the API as well."""
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """Where it can't listen it ends with one sentence and status 69, for the API as well; an old capture stays."""
+    old = tmp_path / "old.pcapng"
+    old.write_bytes(b"kept")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for words in (
             ["--upstream", "a:1", "--listen", f"tcp:{port}:interface=127.0.0.1", "--api", ""],
             ["--api", f"tcp:{port}:interface=127.0.0.1"],
         ):
-            done = command("twistd", "-n", "--pidfile=", "faultproxy", *words)
+            done = command("twistd", "-n", "--pidfile=", "faultproxy", *words, "--capture", str(old))
             assert done.returncode == 69, done.stderr
+            assert old.read_bytes() == b"kept"
             assert b"Address already in use\n" in done.stdout + done.stderr

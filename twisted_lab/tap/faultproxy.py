@@ -140,16 +140,16 @@ class CommandFaultProxy(FaultProxyService):
         self._options = options
 
     def _listen(self) -> None:
-        """Say the seed, make the capture's file, and listen."""
+        """Say the seed, listen, and make the capture's file: who can't listen leaves an old one alone."""
         self.log.info("faultproxy: seed {seed}", seed=self.collection.seed)
-        try:
-            self._options.open_recorder()
-        except OSError as error:
-            fail(os.EX_CANTCREAT, f"twistd faultproxy: can't write {self._options['capture']}: {error.strerror}")
         try:
             super()._listen()
         except ListenError as error:
             fail(os.EX_UNAVAILABLE, f"twistd faultproxy: {error}")
+        try:
+            self._options.open_recorder()
+        except OSError as error:
+            fail(os.EX_CANTCREAT, f"twistd faultproxy: can't write {self._options['capture']}: {error.strerror}")
 
 
 def makeService(options: Options) -> IService:

@@ -140,6 +140,36 @@ class RecorderTests(SynchronousTestCase):
             payloads += [segment.payload for _, segment in read(Path(path))]
         self.assertEqual(payloads, [b"%d" % number * 50 for number in range(50)][-len(payloads) :])
 
+    def test_a_new_file(self) -> None:
+        """Whatever stood there, the capture is its owner's alone, and who follows the old file sees that it is over."""
+        self.path.write_bytes(b"somebody's")
+        self.path.chmod(0o644)
+        with self.path.open("rb") as old:
+            self.make()
+            self.assertEqual(old.read(), b"somebody's")
+            self.assertNotEqual(os.fstat(old.fileno()).st_ino, self.path.stat().st_ino)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+    def test_one_recorder_a_file(self) -> None:
+        """A second one would spoil what the first writes; when that is closed another may begin."""
+        first = self.make()
+        first.record(CLIENT, SERVER)
+        before = self.path.read_bytes()
+        with self.assertRaisesRegex(OSError, "another capture is written there"):
+            self.make()
+        self.assertEqual(self.path.read_bytes(), before)
+        first.close()
+        self.make()
+
+    def test_a_pipe(self) -> None:
+        """What isn't a file is written to as it is."""
+        pipe = self.path.with_name("pipe")
+        os.mkfifo(pipe)
+        reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reading)
+        Recorder(self.clock, pipe).close()
+        self.assertEqual(os.read(reading, 4), b"\x0a\x0d\x0d\x0a")
+
     def test_a_path_may_be_text(self) -> None:
         """It is one all the same, also when the file is full."""
         recorder = Recorder(self.clock, str(self.path), size=1000, files=2)

@@ -165,6 +165,19 @@ class StreamsTests(SynchronousTestCase):
             [*streams.take(packet(Segment(port, SERVER, number, 0, SYN)))]
         self.assertEqual(len(streams._known), MAX_CONNECTIONS)
 
+    def test_what_is_over_is_forgotten_first(self) -> None:
+        """One long connection is followed to its end, however many short ones there are meanwhile."""
+        streams = Streams()
+        for each in HANDSHAKE:
+            [*streams.take(packet(each))]
+        for number in range(MAX_CONNECTIONS + 10):
+            port = CLIENT._replace(port=10000 + number)
+            [*streams.take(packet(Segment(port, SERVER, number, 0, SYN)))]
+            [*streams.take(packet(Segment(port, SERVER, number + 1, 0, RST)))]
+        (read,) = streams.take(packet(upstream(START, b"still here")))
+        assert isinstance(read, Read)
+        self.assertEqual((read.connection.number, read.stream), (1, UPSTREAM))
+
     @given(strategies.lists(SEGMENTS, max_size=10))
     def test_any_segments(self, segments: list[Segment]) -> None:
         """Any segments are some connections'."""

@@ -26,7 +26,7 @@ class MessageLines:
         if self._json:
             if event := _as_json(happening):
                 place = {"connection": happening.connection.number, "time": happening.time, "after": after}
-                yield json.dumps({"event": event.pop("event"), **place, **event}, ensure_ascii=False)
+                yield json.dumps({"event": event.pop("event"), **place, **event})
             return
         comments = counted(getattr(happening, "comments", ()))
         text = f"{_arrow(happening.stream)}  {comments.pop(0)}" if isinstance(happening, Noted) else _show(happening)

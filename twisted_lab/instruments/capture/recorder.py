@@ -8,8 +8,11 @@ long it becomes FILE.1, what was that FILE.2, and so on: there are `files` at mo
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EBUSY
+from fcntl import LOCK_EX, LOCK_NB, flock
 from ipaddress import ip_address
 from pathlib import Path
+from stat import S_ISREG
 from time import time as seconds_since_1970
 from typing import Any
 
@@ -32,7 +35,8 @@ _FIRST_PORT = 1024
 
 class Recorder:
     """
-    Keeps connections in `path`; `OSError` if that can't be written.
+    Keeps connections in `path`, a new file that its owner alone may read; `OSError` if that can't be written, or if
+    another recorder is at it.
 
     Its times are those of `clock`, and `now` says when that is. What can't be written later, when the disk is full say,
     is said in the log, once, and no more is recorded: a capture doesn't end the connections that it watches.
@@ -80,7 +84,7 @@ class Recorder:
             os.close(file)
 
     def _open(self) -> None:
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._file = _create(self._path)
         self._written = os.write(self._file, write_start())
 
     def _write(self, time: float, packet: bytes, comments: list[str]) -> None:
@@ -108,6 +112,23 @@ class Recorder:
         if self._files == 1:
             self._path.unlink(missing_ok=True)  # a new file: who follows the old one sees that it is over
         self._open()
+
+
+def _create(path: Path) -> int:
+    """Open a new file; what isn't one, as a pipe, as it is. An old one stays with who follows or records into it."""
+    if path.is_file() and not path.is_symlink():
+        old = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            flock(old, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise OSError(EBUSY, "another capture is written there") from None
+        finally:
+            os.close(old)
+        path.unlink()
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    if S_ISREG(os.fstat(file).st_mode):
+        flock(file, LOCK_EX)
+    return file
 
 
 def _find_address(address: Any) -> Address | None:

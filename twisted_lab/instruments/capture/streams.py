@@ -99,6 +99,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Address, Address], tuple[Connection, dict[str, _Direction]]] = {}
+        self._over: dict[tuple[Address, Address], None] = {}  # those of them that are over, the oldest first
         self._count = 0
         self._waiting = 0  # bytes, of all directions
 
@@ -111,7 +112,7 @@ class Streams:
         key = min(ends), max(ends)
         begins = segment.flags & (SYN | ACK) == SYN
         if begins and key in self._known and self._known[key][1][UPSTREAM].next != (segment.sequence + 1) % 2**32:
-            self._drop_waiting(self._known.pop(key)[1])
+            self._drop(key)
         if key not in self._known:
             if segment.flags & (RST | FIN) and not segment.payload:  # of one that isn't known any more
                 return
@@ -137,16 +138,20 @@ class Streams:
             client, server = server, client
         connection = Connection(self._count, client, server)
         while len(self._known) >= MAX_CONNECTIONS:
-            self._drop_waiting(self._known.pop(next(iter(self._known)))[1])
+            self._drop(next(iter(self._over or self._known)))
         self._known[key] = connection, {UPSTREAM: _Direction(), DOWNSTREAM: _Direction()}
         return Opened(connection, packet.time, packet.comments if knows else (), not knows)
 
     def _forget(self, key: tuple[Address, Address], directions: dict[str, _Direction]) -> None:
         """Keep next to nothing of a connection that is over; the last acknowledgements may be to come."""
-        self._known[key] = self._known.pop(key)
+        self._over[key] = None
         self._drop_waiting(directions)
         for direction in directions.values():
             direction.over = True
+
+    def _drop(self, key: tuple[Address, Address]) -> None:
+        self._over.pop(key, None)
+        self._drop_waiting(self._known.pop(key)[1])
 
     def _drop_waiting(self, directions: dict[str, _Direction]) -> None:
         for direction in directions.values():
