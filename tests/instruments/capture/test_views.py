@@ -82,9 +82,10 @@ class MessageLinesTests(SynchronousTestCase):
     def test_json_of_anything(self) -> None:
         """What a peer has sent is escaped: it can't do to a terminal what it likes."""
         sent = HeaderCodec().encode(Message({"type": "a\u009b31m\u202eb"}))
-        (line,) = show(MessageLines(as_json=True), [Read(ONE, 1.0, UPSTREAM, sent)])
+        happenings: list[Happening] = [Opened(ONE, 1.0, (), midst=False), Read(ONE, 1.0, UPSTREAM, sent)]
+        _, line = show(MessageLines(as_json=True), happenings)
         self.assertTrue(line.isascii())
-        self.assertEqual(json.loads(line)["type"], "a\u009b31m\u202eb")
+        self.assertEqual(json.loads(line)["header"]["type"], "a\u009b31m\u202eb")
 
     def test_json(self) -> None:
         """The same for programs, with real times and whole headers."""
