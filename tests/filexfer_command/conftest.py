@@ -27,4 +27,4 @@ def shop(running: tuple[Running, Path], tmp_path: Path) -> Shop:
             shutil.rmtree(path)
         else:
             path.unlink()
-    return Shop(serving.addresses[0], root, tmp_path)
+    return Shop(serving, serving.addresses[0], root, tmp_path)

@@ -5,28 +5,40 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tests.processes import DEADLINE, ENVIRONMENT, command
+from tests.processes import DEADLINE, ENVIRONMENT, Running, command
+from tests.proxy import Hold, proxy
 
 MEBIBYTE = 2**20
+#: What a sum says of speed if the command took long enough, which depends on the machine.
+_RATE = re.compile(r", \d+\.\d s, [\d.]+ \w+/s$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Shop:
-    """A service, its root, and a directory of the user's in which the command runs."""
+    """A service, its address and root, and a directory of the user's in which the command runs."""
 
+    serving: Running
     address: str
     root: Path
     here: Path
 
+    @contextmanager
+    def half_way(self, direction: str) -> Iterator[tuple[Self, Hold]]:
+        """Give the same shop behind a proxy: of what goes "up" or "down" 3 MiB arrive, and the rest when it is told."""
+        with proxy(self.serving.port) as between:
+            hold = between.hold(direction, 3 * MEBIBYTE)
+            yield replace(self, address=f"127.0.0.1:{between.port}"), hold
+
     def run(self, *words: str, content: bytes | None = None) -> tuple[int, str, str]:
-        """Run `filexfer WORDS` with this service for ``:PATH``; give exit status, output and errors."""
+        """Run `filexfer WORDS` with this service for ``:PATH``; give exit status, output without rate, and errors."""
         done = command("filexfer", *words, "--connect", self.address, content=content, cwd=self.here)
-        return done.returncode, done.stdout.decode(), done.stderr.decode()
+        return done.returncode, _RATE.sub("", done.stdout.decode()), done.stderr.decode()
 
     def records(self, *words: str, status: int = 0) -> list[dict[str, Any]]:
         """Run with ``--json``; see that the status is that, and give the objects."""
@@ -44,6 +56,11 @@ class Shop:
             stderr=subprocess.PIPE,
             process_group=0,
         )
+
+    def wait_for_the_end_of_a_put(self, name: str) -> None:
+        """Wait until the server has let go of a put that was broken off; `name` is one that no other test uses."""
+        ended = re.compile(rf'put "{name}" \d+ B, [\d.]+ s, (disconnected|truncated)')
+        self.serving.wait_until(lambda: ended.search(self.serving.log) is not None, "the end of a put")
 
     def left_over(self) -> int:
         """Give how many bytes wait in the root, or here, to go on from."""

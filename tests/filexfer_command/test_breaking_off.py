@@ -18,17 +18,24 @@ from tests.processes import DEADLINE, ENVIRONMENT, answering, receive, service
 def test_interrupted_and_run_again(shop: Shop, verb: str, number: signal.Signals) -> None:
     """An interrupt keeps what was moved and says so, and nothing is under the name; the same command goes on there."""
     content = os.urandom(12 * MEBIBYTE)
+    name = f"large-{number.name}"
     (shop.here if verb == "put" else shop.root).joinpath("large").write_bytes(content)
-    words = [verb, "large", ":x"] if verb == "put" else [verb, ":large", "x"]
-    with shop.start(*words, "--limit-rate", "4M") as transfer:
+    words = [verb, "large", f":{name}"] if verb == "put" else [verb, ":large", name]
+    with (
+        shop.half_way("up" if verb == "put" else "down") as (half_way, hold),
+        half_way.start(*words, "--limit-rate", "8M") as transfer,
+    ):
         wait_until(lambda: shop.left_over() >= 2 * MEBIBYTE)
         os.killpg(transfer.pid, number)
         os.killpg(transfer.pid, number)  # as timeout(1) does
         _, errors = transfer.communicate(timeout=DEADLINE)
+        hold.lose()
     assert transfer.returncode == (130 if number == signal.SIGINT else os.EX_TEMPFAIL)
-    assert_sentence(errors.decode(), "interrupted; ", " MiB are kept, run the same command again to go on")
-    target = (shop.root if verb == "put" else shop.here) / "x"
+    assert_sentence(errors.decode(), "interrupted; ", "iB are kept, run the same command again to go on")
+    target = (shop.root if verb == "put" else shop.here) / name
     assert not target.exists()
+    if verb == "put":
+        shop.wait_for_the_end_of_a_put(name)
     kept = shop.left_over()
     (record, summary) = shop.records(*words)
     assert (record["resumed"], summary["moved"]) == (kept, len(content) - kept)
@@ -66,8 +73,8 @@ def test_the_server_dies(tmp_path: Path) -> None:
     content = os.urandom(12 * MEBIBYTE)
     (here / "large").write_bytes(content)
     with service("filexfer", "--root", str(root)) as serving:
-        shop = Shop(serving.addresses[0], root, here)
-        with shop.start("put", "large", ":x", "--limit-rate", "4M") as transfer:
+        shop = Shop(serving, serving.addresses[0], root, here)
+        with shop.half_way("up") as (half_way, _), half_way.start("put", "large", ":x") as transfer:
             wait_until(lambda: shop.left_over() >= 2 * MEBIBYTE)
             serving.stop(signal.SIGKILL)
             _, errors = transfer.communicate(timeout=DEADLINE)
@@ -75,7 +82,7 @@ def test_the_server_dies(tmp_path: Path) -> None:
     assert "run the same command again to go on" in errors.decode()
     assert not (root / "x").exists()
     with service("filexfer", "--root", str(root)) as serving:
-        (record, _) = Shop(serving.addresses[0], root, here).records("put", "large", ":x")
+        (record, _) = Shop(serving, serving.addresses[0], root, here).records("put", "large", ":x")
     assert record["resumed"] >= 2 * MEBIBYTE
     assert (root / "x").read_bytes() == content
 
@@ -92,11 +99,12 @@ def test_no_faster_than_that(shop: Shop, verb: str) -> None:
 def test_a_source_that_changes(shop: Shop) -> None:
     """A file that is written to while it is sent is never published: one sentence, status 24."""
     source = shop.here / "large"
-    source.write_bytes(bytes(8 * MEBIBYTE))
-    with shop.start("put", "large", ":x", "--limit-rate", "4M") as transfer:
-        wait_until(lambda: shop.left_over() >= MEBIBYTE)
+    source.write_bytes(bytes(64 * MEBIBYTE))  # more than sockets take
+    with shop.half_way("up") as (half_way, hold), half_way.start("put", "large", ":x") as transfer:
+        hold.wait()
         with source.open("r+b") as file:
             file.write(b"changed")
+        hold.release()
         _, errors = transfer.communicate(timeout=DEADLINE)
     assert transfer.returncode == 24
     assert_sentence(errors.decode(), "large: it changed while it was read")

@@ -14,7 +14,7 @@ def test_trees_there_and_back(shop: Shop) -> None:
     without = {name: content for name, content in full.items() if name != "link"}
     status, output, _ = shop.run("put", "-r", "tree", ":")
     assert (status, contents(shop.root / "tree")) == (0, without)
-    assert output == "skip tree/link (a symbolic link)\n4 files, 1.0 MiB, verified and on disk\n" or "MiB/s" in output
+    assert output == "skip tree/link (a symbolic link)\n4 files, 1.0 MiB, verified and on disk\n"
     assert shop.run("put", "-q", "-r", "--links", "keep", "tree", ":kept")[:2] == (0, "")
     assert contents(shop.root / "kept") == full
     assert shop.run("get", "-r", "--links", "keep", ":kept", "back")[0] == 0
