@@ -22,6 +22,8 @@ from twisted_lab.models import NAMES as MODELS
 
 #: Seconds for which a server may leave messages unanswered, in the end.
 TIMEOUT = 1.0
+#: Seconds that a connection may take, and the first answer: nothing of that is measured, and the machine may be busy.
+CONNECT_TIMEOUT = 60.0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         size=arguments.size,
         seed=arguments.seed,
         timeout=TIMEOUT,
+        connect_timeout=CONNECT_TIMEOUT,
         workers=arguments.workers,
         reactor=arguments.reactor,
     )

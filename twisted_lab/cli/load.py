@@ -187,6 +187,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         seed=arguments.seed,
         connect_rate=arguments.connect_rate,
         timeout=arguments.timeout,
+        connect_timeout=arguments.timeout,
         workers=arguments.workers,
         reactor=arguments.reactor,
     )

@@ -54,7 +54,9 @@ class _Orders(LineOnlyReceiver):
 
 
 async def _work(reactor: Any, plan: Any, worker: int, report: int) -> int:
+    from twisted.internet.defer import ensureDeferred
     from twisted.internet.stdio import StandardIO
+    from twisted.python.failure import Failure
 
     from twisted_lab.cli.session import UnreachableError, connect_or_raise, stop
     from twisted_lab.instruments.load import drivers
@@ -64,9 +66,18 @@ async def _work(reactor: Any, plan: Any, worker: int, report: int) -> int:
     def say(what: dict[str, Any]) -> None:
         os.write(report, json.dumps(what).encode() + b"\n")
 
-    async def open_one(factory: Any) -> Any:
-        return await connect_or_raise(reactor, plan.target, driver.default_port, factory)
+    def too_late(_: Any, seconds: float) -> Failure:
+        sentence = f"can't connect to {plan.target}: it took more than {seconds:g} s"
+        return Failure(UnreachableError(os.EX_UNAVAILABLE, sentence))
 
+    async def open_one(factory: Any) -> Any:
+        connecting = ensureDeferred(connect_or_raise(reactor, plan.target, driver.default_port, factory))
+        return await connecting.addTimeout(plan.connect_timeout, reactor, too_late)
+
+    # From here on, for the first process may be gone before all connections are there.
+    orders = _Orders(reactor)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    StandardIO(orders, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]  # mypy reads Windows's
     try:
         driver = drivers.find(plan.specimen)
         connector = Connector(reactor, plan, driver, open_one)
@@ -78,9 +89,6 @@ async def _work(reactor: Any, plan: Any, worker: int, report: int) -> int:
         stop(os.EX_USAGE, str(error))
     except UnreachableError as error:
         stop(error.status, str(error))
-    orders = _Orders(reactor)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    StandardIO(orders, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]  # mypy reads Windows's
     say({"ready": True})
     try:
         answers = await load.run(lanes, json.loads(await orders.lines.get())["start"])

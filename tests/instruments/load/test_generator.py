@@ -107,6 +107,9 @@ class ClosedLoopTests(SynchronousTestCase):
         measured = run(CLOSED, stalling)
         self.assertLess(measured.percentile("service", 99), 2 * HEALTHY)
         self.assertGreater(measured.summaries["service"]["max"], 0.19)
+        opened = run(PLAN, stalling).percentile("latency", 90)
+        self.assertLess(5 * measured.percentile("service", 99), opened)
+        self.assertGreater(measured.summaries["service"]["max"], opened)
 
     def test_several_connections(self) -> None:
         """Each has its own message on its way."""

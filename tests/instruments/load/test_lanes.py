@@ -71,6 +71,18 @@ class StreamLaneTests(SynchronousTestCase):
         lane.dataReceived(transport.value()[:-1] + b"?")
         self.assertEqual(load.failures, ["a wrong byte came back, in reply 1"])
 
+    def test_the_reply_with_the_wrong_byte_is_told(self) -> None:
+        """Its own number, though several came at once and the first of them were right."""
+        for place, number in ((0, 2), (9, 2), (10, 3), (29, 4)):
+            load, lane, transport = stream()
+            for _ in range(4):
+                lane.offer()
+            lane.dataReceived(transport.value()[:10])
+            came = bytearray(transport.value()[10:])
+            came[place] ^= 1
+            lane.dataReceived(bytes(came))
+            self.assertEqual(load.failures, [f"a wrong byte came back, in reply {number}"])
+
     def test_a_lost_connection_is_a_failure_unless_we_closed_it(self) -> None:
         """The sentence says how it was lost."""
         load, lane, _ = stream()

@@ -38,10 +38,10 @@ class Connector:
         """Give what an echo server puts before its answer, by asking it once; `LookupError` if it doesn't echo."""
         asking = await self._connect(factory_of(_Asking))
         try:
-            prefix: bytes = await asking.prefix.addTimeout(self._plan.timeout, self._reactor)
+            prefix: bytes = await asking.prefix.addTimeout(self._plan.connect_timeout, self._reactor)
             return prefix
         except DeferredTimeoutError:
-            raise LookupError(f"no echo came within {self._plan.timeout:g} s") from None
+            raise LookupError(f"no echo came within {self._plan.connect_timeout:g} s") from None
         finally:
             asking.transport.abortConnection()
 

@@ -78,7 +78,8 @@ class Crew:
         try:
             for number in range(plan.workers):
                 self._start(number)
-            connecting = plan.timeout + (plan.connections / plan.connect_rate if plan.connect_rate else 0)
+            # That of the question, its answer, and those that are measured.
+            connecting = 3 * plan.connect_timeout + (plan.connections / plan.connect_rate if plan.connect_rate else 0)
             await self._all([worker.ready for worker in self._workers], connecting + GRACE)
             self.ready()
             self._tell({"start": self._now() + HEAD_START})

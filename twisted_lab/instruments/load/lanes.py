@@ -5,6 +5,7 @@ A lane's message `n` is due at ``begins + n * period``. What is due while a whol
 as a number: it is sent as soon as there is room, and counted from when it was due.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -122,7 +123,7 @@ class StreamLane(Lane, TwistedProtocol):
         if self._prefix:
             data = self._without_prefixes(data)
         if not self.load.content.stands_at(self._position, data):
-            self.load.failed(self, f"a wrong byte came back, in reply {self.answered + 1:,}")
+            self.load.failed(self, f"a wrong byte came back, in reply {self._reply_that_differs(data):,}")
             return
         self._position += len(data)
         if self._position > (self.number + self.sent) * self.load.content.size:
@@ -143,6 +144,15 @@ class StreamLane(Lane, TwistedProtocol):
 
     def _on_their_way(self) -> Iterable[tuple[float, float]]:
         return self._times
+
+    def _reply_that_differs(self, data: bytes) -> int:
+        """Give the number, from 1, of the first reply in `data` with a wrong byte."""
+
+        def differs(length: int) -> bool:
+            return not self.load.content.stands_at(self._position, data[:length])
+
+        at = self._position + bisect_left(range(len(data)), True, key=differs) - 1
+        return at // self.load.content.size - self.number + 1
 
     def _without_prefixes(self, data: bytes) -> bytes:
         """Take the prefixes out; one that isn't whole yet waits for its rest. No content has a prefix's first byte."""

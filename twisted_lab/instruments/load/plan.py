@@ -17,8 +17,9 @@ class Plan:
 
     `rate` is in messages a second, over all connections; None is the closed loop: each connection sends when its last
     message is answered. `connect_rate` is in connections a second; None is as fast as they come about. `duration`,
-    `warmup` and `timeout`, which is for connecting and for the last answers, are in seconds; `size` in bytes.
-    `content`: the message itself, in place of `size` drawn bytes; in hexadecimal.
+    `warmup`, `timeout`, which is for the last answers, and `connect_timeout`, which is for each connection and for
+    what is asked before it is measured, are in seconds; `size` in bytes. `content`: the message itself, in place of
+    `size` drawn bytes; in hexadecimal.
     """
 
     specimen: str
@@ -32,6 +33,7 @@ class Plan:
     seed: int = 0
     connect_rate: float | None = None
     timeout: float = 10.0
+    connect_timeout: float = 10.0
     workers: int = 1
     reactor: str = "default"
 
