@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionDone, MessageLengthError
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from twisted.internet.threads import blockingCallFromThread
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -246,7 +247,8 @@ class EchoWireTests(WireTestCase):
 
     async def test_slow_reader_is_not_idle(self) -> None:
         """A peer that reads slowly but steadily isn't idle, though nothing else moves."""
-        factory = EchoFactory(reactor, b"", idle_timeout=2.0)
+        clock = Clock()  # only what is read lets time pass
+        factory = EchoFactory(clock, b"", idle_timeout=2.0)
         port = await self.serve(factory)
 
         def talk(client: socket.socket) -> int:
@@ -255,7 +257,7 @@ class EchoWireTests(WireTestCase):
             got = 0
             while piece := client.recv(sent // 16):
                 got += len(piece)
-                time.sleep(0.25)  # twice the timeout in all
+                blockingCallFromThread(reactor, clock.advance, 0.25)  # twice the timeout in all
             return sent - got
 
         self.assertEqual(await self.as_client(port, talk), 0)

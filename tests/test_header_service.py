@@ -376,7 +376,7 @@ class HeaderServiceWireTests(WireTestCase):
         def talk(client: socket.socket) -> bytes:
             with contextlib.suppress(OSError):
                 client.sendall(b"\xff\xff\xff\xff" + b"x" * 2**22)
-            client.shutdown(socket.SHUT_WR)
+                client.shutdown(socket.SHUT_WR)
             return read_all(client)
 
         port = await self.serve(HeaderServerFactory(reactor))

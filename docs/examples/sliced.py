@@ -19,7 +19,7 @@ MESSAGES = [
     Message({"type": "greeting", "id": 3}, b"how are you?"),
 ]
 SIZE = 40  # bytes
-PAUSE = 0.25  # seconds
+PAUSE = 1.0  # seconds
 
 
 async def main(reactor: Any) -> None:

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_lab.net.eager import EagerReactor
 
-DEADLINE = 20.0  # seconds
+DEADLINE = 60.0  # seconds
 RESET = struct.pack("ii", 1, 0)  # what SO_LINGER must be for a close to be a reset
 
 

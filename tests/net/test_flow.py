@@ -9,6 +9,7 @@ import tempfile
 from hashlib import sha256
 from threading import Thread
 from typing import IO, Any
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -260,6 +261,7 @@ class InflowTests(FlowTestCase):
             flow = Inflow(file.fileno(), 0, len(content))
             flow.layer = Plenty(content)
             threads.append(Thread(target=flow.move, args=(self.near.fileno(), EVERYTHING)))
+        self.enterContext(mock.patch("twisted_lab.net.flow.WHILE", 1000.0))  # a thread may have to wait for its turn
         for thread in threads:
             thread.start()
         for content, file, thread in zip(contents, files, threads, strict=True):

@@ -1,5 +1,6 @@
 """A service that listens, says where, and stops within its grace period."""
 
+import contextlib
 import gc
 import socket
 import warnings
@@ -9,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.internet.threads import deferToThread
+from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -116,14 +117,19 @@ class ListeningServiceTests(TestCase):
         (address,) = self.start(service)
         over = Event()
 
+        def is_stuck() -> bool:
+            """Whether the service has something to send that the client doesn't take."""
+            transports: list[Any] = [connection.transport for connection in service.factory._connections]
+            return any(transport.producerPaused for transport in transports)
+
         def stick() -> str:
             with dial(address) as client:
                 client.settimeout(0.2)
-                try:
-                    while True:
-                        client.send(b"x" * 2**16)
-                except TimeoutError:
-                    reactor.callFromThread(lambda: service.stopService().addBoth(lambda _: over.set()))
+                while not blockingCallFromThread(reactor, is_stuck):
+                    with contextlib.suppress(TimeoutError):
+                        while True:
+                            client.send(b"x" * 2**16)
+                reactor.callFromThread(lambda: service.stopService().addBoth(lambda _: over.set()))
                 client.settimeout(DEADLINE)
                 over.wait(DEADLINE)
                 try:

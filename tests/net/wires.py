@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from twisted_lab.net.bounded import BoundedFactory
 
-DEADLINE = 20.0  # seconds
+DEADLINE = 60.0  # seconds
 reactor: Any = _reactor
 Result = TypeVar("Result")
 

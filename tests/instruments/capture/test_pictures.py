@@ -36,13 +36,13 @@ def happenings() -> list[Happening]:
     return [
         Opened(THE, 0.0, (), midst=False),
         Read(THE, 0.000742, UPSTREAM, one, FAULT),
-        Read(THE, 0.251561, UPSTREAM, two, FAULT),
-        Read(THE, 0.252018, DOWNSTREAM, replies[0] + replies[1]),
-        Read(THE, 0.502277, UPSTREAM, three, FAULT),
-        Read(THE, 0.752541, UPSTREAM, four, FAULT),
-        Read(THE, 0.752936, DOWNSTREAM, replies[2]),
-        Ended(THE, 1.003499, UPSTREAM, reset=False, comments=()),
-        Ended(THE, 1.003499, DOWNSTREAM, reset=False, comments=()),
+        Read(THE, 1.001792, UPSTREAM, two, FAULT),
+        Read(THE, 1.007569, DOWNSTREAM, replies[0] + replies[1]),
+        Read(THE, 2.003129, UPSTREAM, three, FAULT),
+        Read(THE, 3.004478, UPSTREAM, four, FAULT),
+        Read(THE, 3.007288, DOWNSTREAM, replies[2]),
+        Ended(THE, 4.007018, UPSTREAM, reset=False, comments=()),
+        Ended(THE, 4.007018, DOWNSTREAM, reset=False, comments=()),
     ]
 
 
