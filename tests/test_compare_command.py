@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +41,8 @@ def test_models_and_specimens_side_by_side(tmp_path: Path, subtests: pytest.Subt
     text = result.stdout.decode()
     for words in ("\n3 connections\n", "messages/s, of selectors's (95 %)", "CPU/message", " MiB"):
         assert words in text
-    assert "blocking: up to 2 of 3 connections had no answer at all" in text
+    # All three, if the machine was busy for that long.
+    assert re.search("blocking: up to [23] of 3 connections had no answer at all", text)
     assert f"The comparison is kept in {directory.path.parent}" in text
     with subtests.test("what is kept"):
         check_what_is_kept(directory)
@@ -54,7 +57,8 @@ def check_what_is_kept(directory: RunDirectory) -> None:
     assert {sample["round"] for sample in run["samples"]} == {0, 1}
     for sample in run["samples"]:
         times = set() if sample["starved"] else {"p50", "p99", "p99.9"}
-        assert {"rate", "cpu", "memory", "threads"} | times <= {*sample["numbers"]}
+        cost = set() if sample["starved"] == sample["connections"] else {"cpu"}  # of an answer: there must be one
+        assert {"rate", "memory", "threads"} | cost | times <= {*sample["numbers"]}
     orders = [
         [(sample["contestant"], sample["connections"]) for sample in run["samples"] if sample["round"] == number]
         for number in (0, 1)
@@ -110,8 +114,8 @@ from twisted_lab.specimen import Specimen
 
 class Wrong(Protocol):
     def dataReceived(self, data):
-        self.count = getattr(self, "count", 0) + 1
-        self.transport.write(data if self.count < 9 else data[:-1] + b"?")
+        asked = len(data) == 16  # before it is measured, what an echo puts before its answer
+        self.transport.write(data if asked else data[:-1] + bytes([data[-1] ^ 1]))
 
 
 WRONG = Specimen("wrong", lambda reactor: Factory.forProtocol(Wrong), Factory, None, 1)
@@ -141,9 +145,12 @@ SILENT = replace(ECHO, name="silent", server=lambda reactor: Factory.forProtocol
 def test_a_server_that_never_answers(tmp_path: Path) -> None:
     """It is told in a sentence, and nothing else is."""
     (tmp_path / "mine.py").write_text(SILENT)
-    done = compare(tmp_path, "echo", "mine:SILENT", "-c", "1", "--rounds", "1", *QUICK, cwd=tmp_path)
+    # Not the minute that it gets otherwise; should the other contestant be as late, it only fails with this one.
+    sooner = "from twisted_lab.cli import compare, main; compare.CONNECT_TIMEOUT = 2.0; main.main()"
+    words = ("compare", "echo", "mine:SILENT", "-c", "1", "--rounds", "1", *QUICK, "--runs", str(tmp_path / "runs"))
+    done = command(sys.executable, "-c", sooner, *words, cwd=tmp_path, deadline=3 * DEADLINE)
     assert done.returncode == 1
-    assert b"no echo came within" in done.stderr
+    assert b"mine:SILENT, 1 connection: no echo came within 2 s" in done.stderr
     assert b"Unhandled" not in done.stderr
 
 
