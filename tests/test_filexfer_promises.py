@@ -27,6 +27,8 @@ MIB = 2**20
 BIG = 256 * MIB
 #: Bytes on the wire that aren't content: hello, requests, replies, and what a kill left in the sockets' buffers.
 OVERHEAD = 64 * 1024
+#: What the server tells of a put that was broken off, when all of it is written.
+BROKEN_OFF = re.compile(r'put "target" .*(disconnected|truncated)\n')
 pytestmark = pytest.mark.usefixtures("uncounted")
 
 
@@ -101,13 +103,14 @@ def test_killed_anywhere(direction: str, large: Path) -> None:
     for number in range(20):
         with ExitStack() as stack:
             server = stack.enter_context(service("filexfer", "--root", str(far)))
-            client = filexfer(server.port, *words)
-            victim = (server.process, client)[number % 2]
+            between = stack.enter_context(proxy(server.port))
             point = generator.randrange(MIB, BIG - MIB)
-            while staged(targets) < point:
-                assert client.poll() is None
-                time.sleep(0.001)
-            victim.send_signal(signal.SIGKILL)
+            hold = between.hold("up" if direction == "put" else "down", point)
+            client = filexfer(between.port, *words)
+            victim = (server.process, client)[number % 2]
+            hold.wait()
+            victim.kill()
+            hold.lose()
             status, _, err = finish(client)
             assert status == (-signal.SIGKILL if victim is client else 75), err
             assert not (targets / "target").exists()
@@ -115,6 +118,8 @@ def test_killed_anywhere(direction: str, large: Path) -> None:
                 server = stack.enter_context(service("filexfer", "--root", str(far)))
             else:
                 server.wait_for(" B in, ")
+                if direction == "put":
+                    server.wait_until(lambda: BROKEN_OFF.search(server.log) is not None, "the end of the put")  # noqa: B023
             kept = staged(targets)
             kept_most = max(kept_most, kept)
             before = server.log.count(" B in, ")
@@ -186,21 +191,19 @@ def test_a_flipped_bit(direction: str, tree: Path, between: Proxy, tmp_path: Pat
 
 def test_a_source_that_changes(tree: Path, between: Proxy, tmp_path: Path) -> None:
     """A file that is written to while it is sent isn't published, and the status is 24, whichever way it goes."""
-    for words, source, target in (
-        (("put", str(tmp_path / "s"), ":changing"), tmp_path / "s", tree / "changing"),
-        (("get", ":s", str(tmp_path / "changing")), tree / "s", tmp_path / "changing"),
+    for words, direction, source, target in (
+        (("put", str(tmp_path / "s"), ":changing"), "up", tmp_path / "s", tree / "changing"),
+        (("get", ":s", str(tmp_path / "changing")), "down", tree / "s", tmp_path / "changing"),
     ):
-        make_file(source, 32 * MIB)
-
-        def change(chunk: bytes, position: int, source: Path = source) -> bytes:
-            if 8 * MIB <= position < 8 * MIB + len(chunk):
-                with source.open("r+b") as file:
-                    file.write(b"changed")
-            return chunk
-
+        make_file(source, 64 * MIB)  # more than sockets take
         between.reset()
-        between.meddle_up = between.meddle_down = change
-        status, _, err = finish(filexfer(between.port, *words))
+        hold = between.hold(direction, 8 * MIB)
+        transfer = filexfer(between.port, *words)
+        hold.wait()
+        with source.open("r+b") as file:
+            file.write(b"changed")
+        hold.release()
+        status, _, err = finish(transfer)
         assert status == 24, err
         assert not target.exists()
         between.reset()
@@ -282,7 +285,7 @@ def test_hostile_peers(tmp_path: Path) -> None:
     served.mkdir()
     make_file(served / "large", 64 * MIB)
     make_file(tmp_path / "mine", 64 * MIB, seed=1)
-    with service("filexfer", "--root", str(served), "--idle-timeout", "8") as server:
+    with service("filexfer", "--root", str(served), "--idle-timeout", "15") as server:
         pid, port = server.process.pid, server.port
         assert finish(filexfer(port, "get", ":large", str(tmp_path / "warm")))[0] == 0
         server.wait_until(lambda: server.log.count("closed by peer") == 1, "the first client's end")
