@@ -18,6 +18,7 @@ from tests.instruments.load.test_saved import keep
 from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, children, command
 from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.cli.compare_runs import compare_runs
+from twisted_lab.instruments.load.histogram import Times
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
@@ -154,6 +155,32 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
     assert b"Unhandled" not in done.stderr
 
 
+LEAVING = """
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from twisted_lab.specimen import ECHO
+
+
+def server(reactor):
+    left = subprocess.Popen(["sleep", "600"])
+    Path("left").write_text(str(left.pid))
+    return ECHO.server(reactor)
+
+
+LEAVING = replace(ECHO, name="leaving", server=server)
+"""
+
+
+def test_what_a_server_leaves_behind(tmp_path: Path) -> None:
+    """What it has started has its output and goes on: it isn't waited for, but ended."""
+    (tmp_path / "mine.py").write_text(LEAVING)
+    done = compare(tmp_path, "selectors", "mine:LEAVING", "-c", "1", "--rounds", "1", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    wait_until(lambda: not running(int((tmp_path / "left").read_text())))
+
+
 def test_two_runs_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Second by second; and what can't be compared is told."""
     plan, closed = (Plan("echo", "nowhere", rate=rate, duration=8.0) for rate in (100.0, None))
@@ -164,6 +191,8 @@ def test_two_runs_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "slower": keep(tmp_path, plan, slower),
         "short": keep(tmp_path, plan, steady[:4]),
         "silent": keep(tmp_path, plan, [interval(number, answered=0) for number in range(8)]),
+        # All that came was sent in the warm-up.
+        "behind": keep(tmp_path, plan, [interval(number, latency=Times().flush()) for number in range(8)]),
         "late": keep(tmp_path, plan, [interval(number, lateness=times(0.1)) for number in range(8)]),
         "closed": keep(tmp_path, closed, steady),
     }
@@ -181,6 +210,7 @@ def test_two_runs_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for other, status, sentence in (
         (runs["short"].path, 2, "too short to tell"),
         (runs["silent"].path, 2, "too short to tell"),
+        (runs["behind"].path, 2, "too short to tell"),
         (runs["late"].path, 2, "the load sent its messages late"),
         (runs["closed"].path, os.EX_USAGE, "one is a closed loop and the other isn't"),
         (tmp_path, os.EX_NOINPUT, "holds no run"),

@@ -1,15 +1,14 @@
 """``twisted-lab compare``: servers under the same load in turn, or two runs that are kept."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import IO, Any
+from typing import Any
 
-from twisted_lab.cli.measuring import WORKER, StatusLine, make_directory, print_json
+from twisted_lab.cli.measuring import WORKER, StatusLine, keep_line, keeping, make_directory, print_json
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.cli.tables import table
 from twisted_lab.instruments.compare.arena import Arena
@@ -18,6 +17,7 @@ from twisted_lab.instruments.compare.comparison import Comparison, Sample, count
 from twisted_lab.instruments.compare.contestants import Contestant, everything, find
 from twisted_lab.instruments.compare.saved import describe, save
 from twisted_lab.instruments.load.plan import Plan
+from twisted_lab.instruments.run_directory import RunDirectory
 from twisted_lab.models import NAMES as MODELS
 
 #: Seconds for which a server may leave messages unanswered, in the end.
@@ -54,16 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
     directory = make_directory(arguments.runs, "compare")
     judged = "rate" if plan.rate is None else "p99"
     comparison = Comparison([each.name for each in contestants], arguments.connections, judged, arguments.seed)
-    with (directory.path / "samples.jsonl").open("w") as lines:
-        comparing = _Comparing(comparison, contestants, plan, arguments, lines)
-        status = run_in_reactor(comparing.run)
+    status = run_in_reactor(_Comparing(comparison, contestants, plan, arguments, directory).run)
     if status != os.EX_OK:
         return status
-    files = save(directory, comparison, plan, sys.argv, {each.name: each.command for each in contestants})
     if arguments.json:
         print_json({"event": "result", "run": str(directory.path), **comparison.as_json()})
     else:
         _show(comparison, plan)
+    with keeping(directory):
+        files = save(directory, comparison, plan, sys.argv, {each.name: each.command for each in contestants})
+    if not arguments.json:
         sys.stdout.write(f"\nThe comparison is kept in {directory.path}: {', '.join(files)}\n")
     for failure in dict.fromkeys(comparison.failures):
         sys.stderr.write(f"twisted-lab: {failure}\n")
@@ -79,9 +79,9 @@ class _Comparing:
         contestants: Sequence[Contestant],
         plan: Plan,
         arguments: argparse.Namespace,
-        lines: IO[str],
+        directory: RunDirectory,
     ) -> None:
-        self._lines = lines
+        self._directory = directory
         self._comparison = comparison
         self._contestants = contestants
         self._plan = plan
@@ -111,8 +111,7 @@ class _Comparing:
 
     def _take(self, sample: Sample) -> None:
         self._comparison.add(sample)
-        self._lines.write(json.dumps(sample.as_json()) + "\n")
-        self._lines.flush()
+        keep_line(self._directory, "samples.jsonl", sample.as_json())
         if self._json:
             print_json({"event": "sample", **sample.as_json()})
 

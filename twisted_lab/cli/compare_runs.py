@@ -52,10 +52,11 @@ def compare_runs(one: Path, other: Path, *, as_json: bool, seed: int) -> int:
 
 
 def _seconds_of(measurement: Measurement) -> dict[str, list[float]]:
-    """Give each quantity, second by second; times of those seconds in which answers came."""
+    """Give each quantity, second by second; of those seconds in which answers came, and times of what was measured."""
     during = measurement.intervals[: int(measurement.plan.duration)]
     which = "service" if measurement.plan.rate is None else "latency"
-    histograms = [merge([getattr(interval, which)]) for interval in during if interval.answered]
+    # All answers of a second may be to what was sent in the warm-up; then there are none.
+    histograms = [each for each in (merge([getattr(interval, which)]) for interval in during) if each.get_total_count()]
     return {
         "rate": [float(interval.answered) for interval in during if interval.answered],
         **{f"p{percent:g}": [percentile(each, percent) for each in histograms] for percent in (50.0, 99.0, 99.9)},

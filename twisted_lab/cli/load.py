@@ -1,17 +1,15 @@
 """``twisted-lab load``: messages at a constant rate, and what became of them."""
 
 import argparse
-import json
 import os
 import sys
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from twisted_lab.cli.load_report import Progress, show_measurement
-from twisted_lab.cli.measuring import WORKER, make_directory, print_json
+from twisted_lab.cli.measuring import WORKER, keep_line, keeping, make_directory, print_json
 from twisted_lab.cli.session import run_in_reactor, stop
 from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.load.crew import Crew, WorkerFailedError
@@ -34,36 +32,37 @@ def run(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments)
     bound: Bound | None = arguments.slo
     directory = make_directory(arguments.runs, f"load-{plan.specimen.replace(':', '.')}")
-    with ExitStack() as stack:
-        lines = stack.enter_context((directory.path / LINES).open("w"))
-        one = _Runs(plan, lines, arguments.json, directory)
-        if bound is None:
-            return run_in_reactor(one.measure_once)
-        return run_in_reactor(lambda reactor: one.search(reactor, bound))
+    with keeping(directory):
+        (directory.path / LINES).touch()
+    one = _Runs(plan, arguments.json, directory)
+    if bound is None:
+        return run_in_reactor(one.measure_once)
+    return run_in_reactor(lambda reactor: one.search(reactor, bound))
 
 
 class _Runs:
     """What one command runs: a load, or one after another."""
 
-    def __init__(self, plan: Plan, lines: IO[str], as_json: bool, directory: RunDirectory) -> None:  # noqa: FBT001
+    def __init__(self, plan: Plan, as_json: bool, directory: RunDirectory) -> None:  # noqa: FBT001
         self._plan = plan
-        self._lines = lines
         self._json = as_json
         self._directory = directory
         self._progress = Progress(plan)
         self._rate = plan.rate
+        self._begun = False
 
     async def measure_once(self, reactor: Any) -> int:
         """Run it, show it and keep it."""
         began = time.time()
         measurement = await self._measure(reactor, self._plan)
-        self._lines.flush()
-        save(self._directory, measurement, began, sys.argv)
         self._progress.clear()
         if self._json:
             print_json({"event": "result", "run": str(self._directory.path), **measurement.as_json()})
         else:
             sys.stdout.write(show_measurement(measurement))
+        with keeping(self._directory):
+            save(self._directory, measurement, began, sys.argv)
+        if not self._json:
             sys.stdout.write(f"\nThe run is kept in {self._directory.path}\n")
         return self._end(*measurement.verdict)
 
@@ -81,7 +80,8 @@ class _Runs:
                 status, sentence = measurement.verdict
                 if status != UNKNOWN:
                     break
-            if measurement.failure:
+            if measurement.failure is not None:
+                steps.append((measurement, False))
                 break
             limit = sentence if status == UNKNOWN else limit
             held = None if status == UNKNOWN else status == PASS and _within(measurement, bound)
@@ -89,25 +89,24 @@ class _Runs:
             self._show_step(measurement, bound, held)
             search.held(held is True)
         status, sentence = _judge(search, bound, steps, limit)
-        self._directory.finish(
-            {
-                "kind": "slo",
-                "command": sys.argv,
-                "plan": plan.as_json(),
-                "bound": {"percent": bound.percent, "seconds": bound.seconds},
-                "rate": search.best,
-                "exit": status,
-                "verdict": sentence,
-                "steps": [{"held": held, **measurement.as_json()} for measurement, held in steps],
-                "circumstances": circumstances(),
-            }
-        )
         self._progress.clear()
+        result = {"rate": search.best, "exit": status, "verdict": sentence}
         if self._json:
-            run = str(self._directory.path)
-            print_json({"event": "result", "rate": search.best, "exit": status, "verdict": sentence, "run": run})
-        else:
-            sys.stdout.write(f"{sentence}\n" if status == PASS else "")
+            print_json({"event": "result", **result, "run": str(self._directory.path)})
+        elif status == PASS:
+            sys.stdout.write(f"{sentence}\n")
+        kept = {
+            "kind": "slo",
+            "command": sys.argv,
+            "plan": plan.as_json(),
+            "bound": {"percent": bound.percent, "seconds": bound.seconds},
+            **result,
+            "steps": [{"held": held, **measurement.as_json()} for measurement, held in steps],
+            "circumstances": circumstances(),
+        }
+        with keeping(self._directory):
+            self._directory.finish(kept)
+        if not self._json:
             sys.stdout.write(f"\nThe steps are kept in {self._directory.path}\n")
         return self._end(status, sentence)
 
@@ -118,12 +117,14 @@ class _Runs:
             return await crew.run()
         except WorkerFailedError as error:
             self._progress.clear()
-            self._directory.discard()
+            if not self._begun:
+                self._directory.discard()
             stop(error.status, str(error))
 
     def _take(self, interval: Interval) -> None:
+        self._begun = True
         shown = show_interval(interval, self._rate)
-        self._lines.write(json.dumps(shown) + "\n")
+        keep_line(self._directory, LINES, shown)
         if self._json:
             print_json(shown)
         self._progress.show(interval, shown)
@@ -156,7 +157,8 @@ def _judge(search: Search, bound: Bound, steps: list[tuple[Measurement, bool | N
     bounded = f"p{bound.percent:g} at most {bound.seconds * 1000:g} ms"
     best = f"{search.best:,.0f} messages/s" if search.best else "no rate that was tried"
     if search.rate is not None:  # a reply was wrong, or a connection was lost
-        return FAIL, f"{bounded} holds at {best}; at {search.rate:,.0f}/s the search was broken off"
+        broken_off = f"at {search.rate:,.0f}/s the search was broken off: {steps[-1][0].failure}"
+        return FAIL, f"{bounded} holds at {best}; {broken_off}"
     lowest = min(
         (measurement for measurement, held in steps if not held), key=lambda each: each.plan.rate or 0, default=None
     )

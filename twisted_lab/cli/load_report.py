@@ -28,9 +28,10 @@ class Progress:
         if interval.second >= self._plan.duration:
             return  # what is left over
         latency = shown["percentiles"]["latency"]
+        times = [f", {name} {show_seconds(latency[name])}" for name in ("p50", "p99") if latency[name] is not None]
         self._line.show(
             f"{min(interval.second + 1, self._plan.duration):g} s of {self._plan.duration:g} s: "
-            f"{interval.answered:,} answered/s, p50 {show_seconds(latency['p50'])}, p99 {show_seconds(latency['p99'])}"
+            f"{interval.answered:,} answered/s{''.join(times)}"
         )
 
     def clear(self) -> None:

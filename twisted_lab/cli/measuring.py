@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ def make_directory(runs: Path, name: str) -> RunDirectory:
         return RunDirectory.create(runs, name)
     except OSError as error:
         stop(os.EX_CANTCREAT, f"can't write to {runs}: {error.strerror or error}")
+
+
+@contextmanager
+def keeping(directory: RunDirectory) -> Iterator[None]:
+    """End the work with 73 (EX_CANTCREAT) if the block can't write what is to be kept there."""
+    try:
+        yield
+    except OSError as error:
+        stop(os.EX_CANTCREAT, f"can't keep the run in {directory.path}: {error.strerror or error}")
+
+
+def keep_line(directory: RunDirectory, name: str, value: Mapping[str, Any]) -> None:
+    """Add a line of JSON to a file of a run, at once."""
+    with keeping(directory), (directory.path / name).open("a") as file:
+        file.write(json.dumps(value) + "\n")
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -123,7 +123,8 @@ class Arena:
 def _numbers(measurement: Measurement, looks: Sequence[Usage], connections: int) -> dict[str, float]:
     which = "service" if measurement.plan.rate is None else "latency"
     numbers = {"rate": measurement.rate}
-    if not measurement.starved:  # else these would be those of the clients that were served
+    # Else these would be those of the clients that were served, or of nothing.
+    if not measurement.starved and measurement.summaries[which]["count"]:
         numbers |= {f"p{percent:g}": measurement.percentile(which, percent) for percent in (50.0, 99.0, 99.9)}
     if len(looks) < 3:  # what /proc shows are others' processes
         return numbers

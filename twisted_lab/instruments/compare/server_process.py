@@ -1,8 +1,13 @@
-"""A server in a process of its own, for as long as it is measured."""
+"""
+A server in a process of its own, for as long as it is measured.
+
+It is the first of a process group, where there is util-linux: what it has started and left behind is ended with it.
+"""
 
 import os
 import re
 import shutil
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,7 +21,9 @@ from twisted.python.failure import Failure
 from twisted_lab.instruments.load.cores import confine
 
 #: Seconds that a server gets to start, and to end after SIGTERM.
-START, GRACE = 20.0, 5.0
+START, GRACE = 60.0, 5.0
+#: Seconds that are waited for what it had still written when it has ended: what it has started may have its output.
+LAST_WORDS = 1.0
 #: Bytes kept of what it says.
 KEPT = 16384
 _LISTENS = re.compile(rb" listens on (\S+)\s")
@@ -40,12 +47,17 @@ class ServerProcess(ProcessProtocol):
         self._said = b""
         self._listens: Deferred[None] = Deferred()
         self._ended: Deferred[None] = Deferred()
+        self._leaving: Any = None
+        self._leads_a_group = False
 
     async def start(self) -> None:
         """Start it, and wait until it listens; `ServerFailedError` if it doesn't."""
         # If we are killed, it is ended, where there is util-linux.
-        bound = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
-        words = [*bound, *self._command]
+        setsid, setpriv = shutil.which("setsid"), shutil.which("setpriv")
+        self._leads_a_group = setsid is not None
+        group = [setsid] if setsid else []
+        bound = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        words = [*group, *bound, *self._command]
         try:
             self._reactor.spawnProcess(self, words[0], words, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         except OSError as error:
@@ -89,8 +101,17 @@ class ServerProcess(ProcessProtocol):
         """Keep what it complains of."""
         self.outReceived(data)
 
+    def processExited(self, reason: Failure) -> None:
+        """End what it has left behind, and wait for its last words, but not for ever."""
+        if self._leads_a_group:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        self._leaving = self._reactor.callLater(LAST_WORDS, self.transport.loseConnection)
+
     def processEnded(self, reason: Failure) -> None:
         """Tell who waits."""
+        if self._leaving.active():
+            self._leaving.cancel()
         if not self._listens.called:
             last = self._said.decode(errors="replace").strip().rpartition("\n")[2]
             self._listens.errback(ServerFailedError(f"{' '.join(self._command)} ended: {last or reason.value}"))

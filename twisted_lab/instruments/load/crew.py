@@ -26,6 +26,9 @@ COMPLAINT = 4096
 SENTENCES, INTERRUPTED = range(os.EX_USAGE, os.EX_CONFIG + 1), 130
 #: Seconds that a worker gets beyond what its plan takes.
 GRACE = 30.0
+#: Seconds that are waited for what a worker that has ended had still written: what a client of the user's own has
+#: started may have its standard output for ever.
+LAST_WORDS = 1.0
 
 
 class WorkerFailedError(Exception):
@@ -71,7 +74,8 @@ class Crew:
         """
         Run the load and give what it measured.
 
-        Raises `WorkerFailedError` if it couldn't begin; all processes are gone when this ends, however that is.
+        Raises `WorkerFailedError` if a process couldn't begin or go on, and what `show` raises; all processes are gone
+        when this ends, however that is.
         """
         plan = self._plan
         answers: list[int] | None = None
@@ -104,7 +108,11 @@ class Crew:
             number = len(self._intervals)
             whole = Interval.together([each.intervals[number] for each in self._workers])
             self._intervals.append(whole)
-            self._show(whole)
+            try:
+                self._show(whole)
+            except (Exception, SystemExit):  # noqa: BLE001  # the reactor, who calls us, would only log it
+                self._show = lambda _: None
+                self._break_off(Failure())
 
     def failed(self, sentence: str) -> None:
         """Take what a worker says of why it can't go on, and end the others."""
@@ -112,8 +120,12 @@ class Crew:
         for worker in self._workers:
             worker.kill()
 
+    def _break_off(self, failure: Failure) -> None:
+        for worker in self._workers:
+            worker.fail(failure)
+
     def _start(self, number: int) -> None:
-        worker = _Worker(self)
+        worker = _Worker(self, self._reactor)
         words = [*self._words]
         try:
             self._reactor.spawnProcess(worker, words[0], words, env=None)
@@ -139,13 +151,15 @@ class _Worker(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, reactor: Any) -> None:
         self.intervals: list[Interval] = []
         self.ready: Deferred[int] = Deferred()
         self.over: Deferred[int] = Deferred()
         self.ended: Deferred[int] = Deferred()
         self.gone: Deferred[None] = Deferred()
         self._crew = crew
+        self._reactor = reactor
+        self._leaving: Any = None
         self._complaint = b""
         self._killed = False
         self._rest = b""
@@ -159,6 +173,12 @@ class _Worker(ProcessProtocol):
         self._killed = True
         with suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
+
+    def fail(self, failure: Failure) -> None:
+        """Let who waits for it have this failure."""
+        for waiting in (self.ready, self.over, self.ended):
+            if not waiting.called:
+                waiting.errback(failure)
 
     def forget(self) -> None:
         """Drop the failures that nobody waits for: the first of them has been told."""
@@ -175,8 +195,14 @@ class _Worker(ProcessProtocol):
         """Keep what it complains of."""
         self._complaint = (self._complaint + data)[:COMPLAINT]
 
+    def processExited(self, reason: Failure) -> None:
+        """Wait for its last words, but not for ever."""
+        self._leaving = self._reactor.callLater(LAST_WORDS, self.transport.loseConnection)
+
     def processEnded(self, reason: Failure) -> None:
         """Tell who waits."""
+        if self._leaving.active():
+            self._leaving.cancel()
         failure: Failure | None = None
         if not self._killed and not (reason.check(ProcessDone) and self.over.called):
             status = reason.value.exitCode if isinstance(reason.value, ProcessTerminated) else None
@@ -186,9 +212,11 @@ class _Worker(ProcessProtocol):
             ours = status == INTERRUPTED or status in SENTENCES
             failure = Failure(WorkerFailedError(status if status and ours else os.EX_SOFTWARE, said or early))
         self.gone.callback(None)
+        if failure is not None:
+            self.fail(failure)
         for waiting in (self.ready, self.over, self.ended):
             if not waiting.called:
-                waiting.callback(0) if failure is None else waiting.errback(failure)
+                waiting.callback(0)
 
     def _take(self, line: bytes) -> None:
         said = json.loads(line)

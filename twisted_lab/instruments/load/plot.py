@@ -1,5 +1,6 @@
 """A load as a picture. Needs the extra ``plot``."""
 
+from math import nan
 from typing import Any
 
 from twisted_lab.instruments.load.histogram import merge, percentile
@@ -24,7 +25,8 @@ def draw(measurement: Measurement) -> Any:
     each = [merge([getattr(interval, names[0])]) for interval in measurement.intervals]
     each = each[: max(1, int(measurement.plan.duration))]
     for percent, mark in ((50, "o"), (99, "D")):
-        values = [1000 * percentile(histogram, percent) for histogram in each]
+        # A second in which nothing was counted is a gap.
+        values = [1000 * percentile(one, percent) if one.get_total_count() else nan for one in each]
         seconds.plot(range(1, len(each) + 1), values, mark + "-", color="black", markersize=3, label=f"p{percent}")
     seconds.set_xlabel("second")
     seconds.legend(frameon=False)

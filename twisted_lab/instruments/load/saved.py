@@ -22,11 +22,18 @@ LINES = "intervals.jsonl"
 
 
 def show_interval(interval: Interval, rate: float | None) -> dict[str, Any]:
-    """Give an interval for JSON, with the rate that was offered, and percentiles beside the histograms they are of."""
+    """
+    Give an interval for JSON, with the rate that was offered, and percentiles beside the histograms they are of.
+
+    They are None where nothing was counted: all answers of a second may be to what was sent in the warm-up.
+    """
     seconds = {}
     for name in ("latency", "service"):
         histogram = merge([getattr(interval, name)])
-        seconds[name] = {f"p{percent:g}": percentile(histogram, percent) for percent in PERCENTILES[:4]}
+        counted = histogram.get_total_count() > 0
+        seconds[name] = {
+            f"p{percent:g}": percentile(histogram, percent) if counted else None for percent in PERCENTILES[:4]
+        }
     return {"event": "interval", "rate": rate, **interval.as_json(), "percentiles": seconds}
 
 
