@@ -10,7 +10,7 @@ from typing import Any, Self
 
 #: Bytes of content in a message of a put.
 PART = 2**16
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 
 Message = tuple[dict[str, Any], bytes]
 

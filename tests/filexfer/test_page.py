@@ -17,7 +17,7 @@ import pytest
 
 from tests.filexfer.page_client import PART, PageClient, RefusedError, digest
 from tests.filexfer.page_server import ABSENT, greeted, matching, refusal
-from tests.processes import Running, connect, receive, service
+from tests.processes import DEADLINE, Running, connect, receive, service
 
 PAGE = Path(__file__).parents[2] / "docs" / "filexfer-protocol.rst"
 ETAG = "0123456789abcdef"
@@ -115,7 +115,7 @@ def test_resume(client: PageClient, server: Running, root: Path) -> None:
     with greeted(server) as first:
         identity = first.send({"type": "put", "path": "resumed", "size": len(BIG)}, BIG[:PART])
         first.send({"type": "part"}, BIG[PART : 2 * PART], identity)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + DEADLINE
         while sum(path.stat().st_size for path in root.glob(".filexfer-*")) < 2 * PART:
             assert time.monotonic() < deadline
     assert not (root / "resumed").exists()
@@ -126,7 +126,7 @@ def test_resume(client: PageClient, server: Running, root: Path) -> None:
 
 def retry_while_busy(client: PageClient, path: str, data: bytes) -> tuple[int, dict[str, object]]:
     """Go on with a put; what the lost connection did last may still be under way."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + DEADLINE
     while True:
         try:
             return client.resume(path, data)
@@ -139,7 +139,7 @@ def test_resume_of_other_bytes(client: PageClient, server: Running, root: Path) 
     """What is left over of other bytes is told by its digest, and the put begins anew."""
     with greeted(server) as first:
         first.send({"type": "put", "path": "other", "size": len(BIG)}, b"x" * PART)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + DEADLINE
         while sum(path.stat().st_size for path in root.glob(".filexfer-*")) < PART:
             assert time.monotonic() < deadline
     assert retry_while_busy(client, "other", BIG)[0] == 0

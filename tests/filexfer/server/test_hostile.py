@@ -9,14 +9,16 @@ import tracemalloc
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
 from twisted.internet.threads import blockingCallFromThread, deferToThread
 
 from tests.descriptors import Descriptors, descriptors, opened_since
 from tests.filexfer.server.sessions import HELLO, SessionTestCase, encode, sha
-from tests.net.wires import WireTestCase, reactor, read_all, wait
+from tests.net.wires import DEADLINE, WireTestCase, reactor, read_all, wait
 from tests.test_header_service import decode
 from twisted_lab.filexfer.modes import Mode
 from twisted_lab.filexfer.server.accounts import Accounts
@@ -480,7 +482,7 @@ class WireTests(WireTestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.accounts = Accounts(self.directory, run_in_thread, anonymous=Mode.READ_WRITE)
         self.addCleanup(self.accounts.close)
-        self.factory = FilexferFactory(reactor, self.accounts, run_in_thread, idle_timeout=4.0, close_timeout=0.2)
+        self.factory = FilexferFactory(reactor, self.accounts, run_in_thread, close_timeout=0.2)
 
     async def test_half_close_and_late_reading(self) -> None:
         """A client that asks, shuts its side and reads late gets all of it: it isn't cut off at the last piece."""
@@ -521,14 +523,16 @@ class WireTests(WireTestCase):
     async def test_stop_in_the_middle(self) -> None:
         """A stop lets gets, puts and bundles that go on end in time; what doesn't is cut, and nothing stays open."""
         (self.directory / "x").write_bytes(os.urandom(2**22))
-        port = await self.serve(self.factory)
         begun: list[int] = []
+        clock, stopping = Clock(), Event()
+        self.patch(self.factory, "clock", clock)
+        port = await self.serve(self.factory)
 
         def put(client: socket.socket) -> bytes:
             client.sendall(encode(HELLO) + encode({"type": "put", "id": 1, "path": "y", "size": 6}, b"one"))
             client.recv(1)
             begun.append(1)
-            time.sleep(0.3)
+            stopping.wait(DEADLINE)
             client.sendall(encode({"type": "part", "id": 1}, b"two"))
             client.sendall(encode({"type": "digest", "id": 1, "digest": sha(b"onetwo")}))
             return read_all(client)
@@ -546,14 +550,20 @@ class WireTests(WireTestCase):
             client.sendall(encode(HELLO) + encode({"type": "get", "id": 1, "path": "x"}))
             client.recv(1)
             begun.append(1)
-            time.sleep(0.3)
+            stopping.wait(DEADLINE)
             return read_all(client)
 
         talks = [self.as_client(port, each) for each in (put, silent, get)]
         outcomes = [Deferred.fromCoroutine(talk) for talk in talks]
         await wait(lambda: len(begun) == 3)
-        await self.stop(self.factory, 1.0)
-        put_answer, silent_answer, get_answer = [await outcome for outcome in outcomes]
+        stopped = self.stop(self.factory, 1.0)
+        stopping.set()
+        put_answer, get_answer = await outcomes[0], await outcomes[2]
+        clock.advance(0.9)
+        self.assertFalse(outcomes[1].called)
+        clock.advance(0.1)
+        silent_answer = await outcomes[1]
+        await stopped
         self.assertIn(b'"ok"', put_answer)
         self.assertEqual((self.directory / "y").read_bytes(), b"onetwo")
         self.assertIn(sha((self.directory / "x").read_bytes()).encode(), get_answer)
