@@ -3,10 +3,11 @@
 import socket
 from collections.abc import Iterator
 
+from twisted_lab.experiments.client import Connection
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 
 #: A client's end of a connection, and a server's.
-Pair = tuple[socket.socket, socket.socket]
+Pair = tuple[Connection, socket.socket]
 HOLDING = Claim("the first is larger", "3 against 2", holds=True)
 FAILING = Claim("the first is larger", "2 against 3", holds=False)
 PICTURE = Picture("timeline", "Who waits", "client 1 |*|", "<svg/>")

@@ -1,7 +1,11 @@
 """Solutions of the exercises as they are often written; each is wrong in one way."""
 
 import json
+import os
+import signal
 import struct
+import subprocess
+import time
 from typing import Any, ClassVar
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -111,6 +115,30 @@ class OneEachRead(Strings):
         self.take()
 
 
+class Stalled(OneEachRead):
+    """Answers one string of each read, and is kept from running for a while where the stream comes byte by byte."""
+
+    reads: ClassVar[int] = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer one, late for once."""
+        Stalled.reads += 1
+        if Stalled.reads == 20:
+            subprocess.Popen(["sh", "-c", f"sleep 2.5; kill -CONT {os.getpid()}"])
+            os.kill(os.getpid(), signal.SIGSTOP)
+        super().dataReceived(data)
+
+
+class Stuck(Strings):
+    """Never comes to an end with what isn't complete."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer, and wait for what can't come meanwhile."""
+        super().dataReceived(data)
+        while self.kept:
+            time.sleep(600)
+
+
 class Forgetful(Strings):
     """Forgets what wasn't complete."""
 
@@ -198,6 +226,8 @@ SharingEchoFactory = Factory.forProtocol(SharingEcho)
 QuittingEchoFactory = Factory.forProtocol(QuittingEcho)
 StringsFactory = Factory.forProtocol(Strings)
 OneEachReadFactory = Factory.forProtocol(OneEachRead)
+StalledFactory = Factory.forProtocol(Stalled)
+StuckFactory = Factory.forProtocol(Stuck)
 ForgetfulFactory = Factory.forProtocol(Forgetful)
 BoundlessFactory = Factory.forProtocol(Boundless)
 NoEmptyFactory = Factory.forProtocol(NoEmpty)

@@ -3,14 +3,13 @@
 import json
 import socket
 import struct
-from threading import Event, Thread
-from types import SimpleNamespace
-from typing import Any
+import sys
 
 import pytest
 
 from tests.experiments.fakes import Pair
 from twisted_lab.experiments import client, e12_framing, e13_header
+from twisted_lab.experiments.server import start
 
 
 def header(text: str, encoding: str = "ascii") -> bytes:
@@ -81,21 +80,16 @@ def test_more_than_were_sent() -> None:
 def test_one_that_reads_too_long_a_string_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes a little now and then of a string that is too long isn't fed until all has gone."""
     monkeypatch.setattr(e12_framing, "PATIENCE", 0.2)
-    over = Event()
-
-    def read(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            while not over.wait(0.03):
-                connection.recv(65536)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = Thread(target=read, args=(listener,), daemon=True)
-        thread.start()
-        server: Any = SimpleNamespace(address=listener.getsockname())
+    program = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"slow listens on 127.0.0.1:{listener.getsockname()[1]}")
+connection, _ = listener.accept()
+while connection.recv(65536):
+    time.sleep(0.1)
+"""
+    with start([sys.executable, "-c", program]) as server:
         claim = e12_framing.check_too_long(server)
-        over.set()
-        thread.join(client.DEADLINE)
     assert not claim.holds
     assert claim.observed.startswith("still open after ")
     assert claim.observed != f"still open after {e12_framing.ENOUGH / client.MIB:.0f} MiB"

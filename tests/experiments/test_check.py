@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
@@ -62,6 +61,8 @@ def test_right_ones_pass(number: str, protocol: str) -> None:
         ("10", "AbortingEchoFactory", ["a client that shuts its side"]),
         ("10", "SharingEchoFactory", ["a client that resets", "of 100 clients at once"]),
         ("12", "OneEachReadFactory", ["4 strings that are read at once", "strings that are cut", "an empty string"]),
+        # The same, though it stands still for longer than a check waits for an answer.
+        ("12", "StalledFactory", ["4 strings that are read at once", "strings that are cut", "an empty string"]),
         ("12", "ForgetfulFactory", ["strings that are cut", "a stream that comes byte by byte"]),
         ("12", "BoundlessFactory", ["a string of 4 GiB"]),
         ("12", "CompletingFactory", ["when the stream ends inside"]),
@@ -142,13 +143,12 @@ def test_no_check(number: str) -> None:
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
 def test_breaking_off(with_signal: signal.Signals) -> None:
-    """Ctrl-C, or a SIGTERM, ends the command and the server."""
-    words = ["twisted-lab", "check", "12", "--protocol", f"{SOLUTIONS}:ForgetfulFactory"]
+    """Ctrl-C, or a SIGTERM, ends the command and the server, which may be stuck."""
+    words = ["twisted-lab", "check", "12", "--protocol", f"{SOLUTIONS}:StuckFactory"]
     with subprocess.Popen(words, cwd=TOP, env=ENVIRONMENT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         started = psutil.Process(process.pid).children(recursive=True)
-        time.sleep(0.1)
         process.send_signal(with_signal)
         assert process.wait(DEADLINE) == 128 + with_signal
     _, alive = psutil.wait_procs(started, DEADLINE)

@@ -1,16 +1,19 @@
 """The clients of the experiments: what they receive has a bound, and how it ended is told."""
 
 import socket
-from threading import Event, Thread
+from typing import Any
+
+import pytest
 
 from tests.experiments.fakes import Pair
 from twisted_lab.experiments import client
+from twisted_lab.experiments.patience import DEADLINE, LOOK
 
 
 def test_how_it_ended(pair: Pair) -> None:
     """A server that says nothing more, one that never ends, and one that closes are told apart."""
     ours, theirs = pair
-    ours.settimeout(0.1)
+    ours.patience = 0.1
     theirs.sendall(b"hello")
     assert client.receive_all(ours) == (b"hello", "silent")
     theirs.sendall(b"hello")
@@ -34,7 +37,7 @@ def test_an_echo_in_pieces(pair: Pair) -> None:
     assert client.wait_for_bytes(ours, 11)
     thread = client.send_apart(theirs, b"ho EF", shut=False)
     assert client.receive_echo(ours, 6) == b"ABCDEF"
-    thread.join(client.DEADLINE)
+    thread.join(DEADLINE)
 
 
 def test_an_endless_echo(pair: Pair) -> None:
@@ -44,28 +47,29 @@ def test_an_endless_echo(pair: Pair) -> None:
     assert client.receive_echo(ours, 100) == b""
     left, _ = client.receive_all(ours)
     assert len(left) == len(client.PREFIX) * 10_000 - client.longest_echo(100)
-    thread.join(client.DEADLINE)
+    thread.join(DEADLINE)
 
 
-def test_a_trickle(pair: Pair) -> None:
-    """The timeout is that of a whole answer: a byte now and then doesn't make it longer."""
+def test_a_trickle(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patience is that of a whole answer: a byte now and then doesn't make it longer."""
     ours, theirs = pair
-    over = Event()
+    now = 0.0
 
-    def trickle() -> None:
-        while not over.wait(0.03):
+    def trickle(*waits: Any) -> tuple[list[object], list[object], list[object]]:
+        nonlocal now
+        now += LOOK
+        if waits[-1]:  # else nothing is there at this moment
             theirs.sendall(b"A")
+        return [ours] if waits[-1] else [], [], []
 
-    thread = Thread(target=trickle, daemon=True)
-    thread.start()
-    ours.settimeout(0.2)
-    assert len(client.receive(ours, 200)) < 200
-    assert len(client.receive_echo(ours, 200)) < 200
-    data, end = client.receive_all(ours, within=0.5)
-    assert data
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr("select.select", trickle)
+    ours.patience = 10 * LOOK
+    assert 5 < len(client.receive(ours, 200)) < 15
+    assert 5 < len(client.receive_echo(ours, 200)) < 15
+    data, end = client.receive_all(ours, within=20 * LOOK)
+    assert 15 < len(data) < 25
     assert end == "endless"
-    over.set()
-    thread.join(client.DEADLINE)
 
 
 def test_letters() -> None:

@@ -1,15 +1,18 @@
 """The servers of the experiments: what runs is what it says, and it ends with its block."""
 
+import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from twisted_lab.experiments.client import DEADLINE, connect, is_answered
+from twisted_lab.experiments.client import connect, is_answered
 from twisted_lab.experiments.e05_polling import unblock
 from twisted_lab.experiments.e06_selectors import catch
 from twisted_lab.experiments.errors import DidNotStartError
-from twisted_lab.experiments.server import TUTORIAL, hosted, model, start, tutorial
+from twisted_lab.experiments.patience import DEADLINE
+from twisted_lab.experiments.server import END, SOON, TUTORIAL, hosted, model, start, tutorial
 
 
 @pytest.mark.parametrize("name", ["echo_server", "noblocking_server"])
@@ -88,3 +91,36 @@ def test_where_programs_of_ours_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     with model("blocking") as server:
         assert is_answered(server.address)
+
+
+def test_one_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that doesn't end when it is asked to is killed, with what it has started."""
+    monkeypatch.setattr("twisted_lab.experiments.server.END", 0.1)
+    stubborn = (
+        "import signal, subprocess; signal.signal(15, signal.SIG_IGN); child = subprocess.Popen(['sleep', '600'])"
+    )
+    listens = "print(f'stubborn {child.pid} listens on 127.0.0.1:1'); child.wait()"
+    with start([sys.executable, "-c", f"{stubborn}; {listens}"]) as server:
+        (child,) = psutil.Process(server.pid).children()
+    assert server.is_over()
+    psutil.wait_procs([child], DEADLINE)
+    assert not child.is_running()
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, SystemExit])
+def test_one_that_the_user_waits_for(monkeypatch: pytest.MonkeyPatch, ends: type[BaseException]) -> None:
+    """A program that doesn't end when the user has broken off is killed sooner than otherwise."""
+    patience: list[float] = []
+
+    def end(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+        patience.append(seconds)
+        process.kill()
+
+    monkeypatch.setattr("twisted_lab.experiments.server._end", end)
+    listens = [sys.executable, "-c", "import time; print('h listens on 127.0.0.1:1'); time.sleep(600)"]
+    with pytest.raises(ends), start(listens):
+        raise ends
+    with start(listens):
+        pass
+    assert patience == [SOON, END]
+    assert SOON < END

@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from threading import Thread
 
-DEADLINE = 20.0  # seconds that one step may take
+import psutil
+
+from twisted_lab.experiments.patience import DEADLINE, Deadline, process_of
+from twisted_lab.experiments.server import Server
+
 PREFIX = b"echo "
 MIB = 2**20
 #: Bytes that are received at most, where nobody knows how many come.
@@ -24,12 +28,19 @@ _RESET = struct.pack("ii", 1, 0)  # what SO_LINGER must be for a close to be a r
 _SMALL = 16384
 
 
-def connect(address: tuple[str, int], deadline: float = DEADLINE, *, small: bool = False) -> socket.socket:
+class Connection(socket.socket):
+    """A client's end of a connection; an answer is waited for for `patience` seconds that `process` had for it."""
+
+    patience: float = DEADLINE
+    process: psutil.Process | None = None
+
+
+def connect(address: tuple[str, int], *, small: bool = False) -> Connection:
     """Connect, and send each piece at once; with `small` the kernel keeps little of what isn't read."""
-    connection = socket.socket()
+    connection = Connection()
     if small:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
-    connection.settimeout(deadline)
+    connection.settimeout(DEADLINE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         connection.connect(address)
@@ -39,8 +50,15 @@ def connect(address: tuple[str, int], deadline: float = DEADLINE, *, small: bool
     return connection
 
 
-def receive(connection: socket.socket, count: int, deadline: float | None = None) -> bytes:
-    """Receive `count` bytes, or fewer if the stream ends or breaks, or at `deadline`: its timeout from now, if none."""
+def visit(server: Server, patience: float, *, small: bool = False) -> Connection:
+    """Connect to a server that may be wrong: an answer is waited for for so many seconds that it had for it."""
+    connection = connect(server.address, small=small)
+    connection.patience, connection.process = patience, process_of(server)
+    return connection
+
+
+def receive(connection: Connection, count: int, deadline: Deadline | None = None) -> bytes:
+    """Receive `count` bytes, or fewer if the stream ends or breaks, or at `deadline`, or by its patience."""
     data = bytearray()
     with suppress(OSError):
         for chunk in _chunks(connection, deadline or deadline_of(connection), count):
@@ -48,11 +66,11 @@ def receive(connection: socket.socket, count: int, deadline: float | None = None
     return bytes(data)
 
 
-def receive_echo(connection: socket.socket, count: int) -> bytes:
+def receive_echo(connection: Connection, count: int) -> bytes:
     """
     Receive an echo of `count` capital letters, or what comes of it, and give it without its prefixes.
 
-    It takes `longest_echo` bytes at most, and the connection's timeout for all of them.
+    It takes `longest_echo` bytes at most, and the connection's patience for all of them.
     """
     data, missing = bytearray(), count
     with suppress(OSError):
@@ -64,24 +82,22 @@ def receive_echo(connection: socket.socket, count: int) -> bytes:
     return bytes(data.replace(PREFIX, b""))
 
 
-def receive_all(connection: socket.socket, most: int = MOST, within: float = DEADLINE) -> tuple[bytes, str]:
+def receive_all(connection: Connection, most: int = MOST, within: float = DEADLINE) -> tuple[bytes, str]:
     """
     Receive until nothing more comes; give it, and how that ended: closed, reset, silent, or endless.
 
-    It is silent if nothing comes for as long as the connection's timeout, and endless if more than `most` bytes do, or
-    some are still coming after `within` seconds.
+    It is silent if nothing comes for as long as the connection's patience, and endless if more than `most` bytes do, or
+    some are still coming after `within` seconds, counted likewise.
     """
-    data, end = bytearray(), time.monotonic() + within
+    data, last = bytearray(), Deadline(within, connection.process)
     try:
-        while time.monotonic() < end:
-            chunk = _receive(connection, min(end, deadline_of(connection)), MIB)
+        while len(data) <= most and not last.is_over():
+            chunk = _receive(connection, deadline_of(connection), MIB)
             data += chunk
             if not chunk:
                 return bytes(data), "closed"
-            if len(data) > most:
-                break
     except TimeoutError:
-        return bytes(data), "endless" if data and time.monotonic() >= end else "silent"
+        return bytes(data), "silent"
     except OSError:
         return bytes(data), "reset"
     return bytes(data), "endless"
@@ -92,26 +108,25 @@ def longest_echo(count: int) -> int:
     return count * (len(PREFIX) + 1)
 
 
-def deadline_of(connection: socket.socket) -> float:
-    """Give when an answer that is awaited from now on must be there, by the connection's timeout."""
-    return time.monotonic() + (connection.gettimeout() or 0.0)
+def deadline_of(connection: Connection) -> Deadline:
+    """Give when an answer that is awaited from now on must be there, by the connection's patience."""
+    return Deadline(connection.patience, connection.process)
 
 
-def _chunks(connection: socket.socket, deadline: float, count: int) -> Iterator[bytes]:
+def _chunks(connection: Connection, deadline: Deadline, count: int) -> Iterator[bytes]:
     """Give what comes, `count` bytes in all, until the stream ends; `TimeoutError` at the deadline."""
     while count and (chunk := _receive(connection, deadline, min(count, MIB))):
         count -= len(chunk)
         yield chunk
 
 
-def _receive(connection: socket.socket, deadline: float, count: int) -> bytes:
+def _receive(connection: Connection, deadline: Deadline, count: int) -> bytes:
     """Give what comes next; the connection's own timeout stays as it is, for a thread may be sending by it."""
-    if not select.select([connection], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        raise TimeoutError
+    deadline.wait(connection)
     return connection.recv(count)
 
 
-def ask(connection: socket.socket, text: bytes = b"hello") -> bytes:
+def ask(connection: Connection, text: bytes = b"hello") -> bytes:
     """Send a message to an echo server and give its answer, as much of it as comes."""
     with suppress(OSError):
         connection.sendall(text)
@@ -133,14 +148,13 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def flood(connection: socket.socket, size: int, patience: float = 1.0) -> int:
-    """Send up to `size` bytes and read nothing; give how many went until none did for `patience` seconds."""
+def flood(connection: Connection, size: int) -> int:
+    """Send up to `size` bytes and read nothing; give how many went until none did, for the connection's patience."""
     data, sent = letters(min(size, MIB)), 0
-    connection.settimeout(patience)
     with suppress(OSError):
         while sent < size:
+            deadline_of(connection).wait(connection, to_send=True)
             sent += connection.send(data[: size - sent])
-    connection.settimeout(DEADLINE)
     return sent
 
 
@@ -156,6 +170,13 @@ def send_apart(connection: socket.socket, data: bytes, *, shut: bool = True) -> 
     thread = Thread(target=send, daemon=True)
     thread.start()
     return thread
+
+
+def stop_sending(connection: socket.socket, thread: Thread) -> None:
+    """Break off what a thread still sends: who doesn't read by now won't."""
+    with suppress(OSError):  # it is closed already
+        connection.shutdown(socket.SHUT_RDWR)
+    thread.join()
 
 
 def letters(count: int) -> bytes:

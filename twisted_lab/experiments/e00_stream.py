@@ -4,8 +4,9 @@ import socket
 from collections.abc import Iterator
 
 from twisted_lab.experiments import ruler
-from twisted_lab.experiments.client import DEADLINE, connect, letters, receive, receive_all, send_apart, wait_for_bytes
+from twisted_lab.experiments.client import connect, letters, receive, receive_all, send_apart, wait_for_bytes
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.experiments.patience import DEADLINE
 from twisted_lab.experiments.server import HOST, model, tutorial
 
 MESSAGES = [b"one", b"two, longer", b"three, the longest of all"]
@@ -66,7 +67,7 @@ def cut_character() -> Iterator[Claim]:
         with connect(server.address) as connection:
             connection.sendall(text)
             answer, _ = receive_all(connection)
-        over = server.is_over(within=10)
+        over = server.is_over(within=DEADLINE)
         yield Claim(
             "the tutorial's server, which decodes each piece by itself, dies of a letter that is cut in two",
             f"{len(answer)} bytes came back; {server.error or 'it lives on'}",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from twisted_lab.experiments.client import PREFIX, ask, connect, is_answered, letters, receive_all, reset
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.experiments.patience import DEADLINE
 from twisted_lab.experiments.server import Server, model, tutorial
 
 
@@ -14,7 +15,7 @@ def run() -> Iterator[Claim | Picture]:
         yield from answers(server)
         yield from prefixes(server)
         break_off(server)
-        over = server.is_over(within=10)
+        over = server.is_over(within=DEADLINE)
         yield Claim(
             "a client that crashes takes the tutorial's server down with it",
             server.error or "it lives on",

@@ -2,11 +2,10 @@
 
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from twisted_lab.experiments.client import PREFIX, ask, connect
+from twisted_lab.experiments.client import PREFIX, Connection, ask, connect
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.experiments.server import Server, model
 from twisted_lab.experiments.usage import children, count_children, settles
@@ -32,7 +31,7 @@ def run() -> Iterator[Claim | Picture]:
     yield start_before()
 
 
-def kill_one(server: Server, clients: list[socket.socket]) -> Claim:
+def kill_one(server: Server, clients: list[Connection]) -> Claim:
     """Kill one process as if it had crashed, and see which clients are still served."""
     for child in children(server)[:1]:
         os.kill(child, signal.SIGKILL)

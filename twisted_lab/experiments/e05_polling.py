@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from twisted_lab.experiments.client import DEADLINE, MIB, PREFIX, connect, letters, receive_all, send_apart
+from twisted_lab.experiments.client import MIB, PREFIX, connect, letters, receive_all, send_apart
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
+from twisted_lab.experiments.patience import DEADLINE
 from twisted_lab.experiments.server import Server, model, tutorial
 from twisted_lab.experiments.usage import cpu_shares
-from twisted_lab.experiments.visits import Visits, one_after_another, side_by_side
+from twisted_lab.experiments.visits import BRIEF, Visits, one_after_another, side_by_side
 
-#: Seconds that idle servers are watched, and what is sent by a client that is slow to read.
+#: Seconds of processor time for which idle servers are watched, and what is sent by a client that is slow to read.
 WATCHED = 1.0
 SENT = 12 * MIB
 
@@ -55,7 +56,7 @@ def compare_idle(theirs: Server, ours: Server, asked: Server) -> Iterator[Claim]
 
 def block(theirs: Server) -> Iterator[Claim | Picture]:
     """Let clients come to the tutorial's server, whose connections block though its listening socket doesn't."""
-    visits = Visits(theirs, patience=0.6)
+    visits = Visits(theirs, patience=BRIEF)
     yield visits.draw("tutorial", "The tutorial's server, to the letter: who waits for whom")
     claim = one_after_another(visits)
     yield replace(claim, predicted=f"in the tutorial's server `accept` gives sockets that block: {claim.predicted}")

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from twisted_lab.experiments.client import PREFIX, ask, connect
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
+from twisted_lab.experiments.patience import DEADLINE
 from twisted_lab.experiments.server import model, tutorial
 from twisted_lab.experiments.usage import cpu_shares, threads
 from twisted_lab.experiments.visits import Visits, side_by_side
 
-#: Seconds that servers with an idle client are watched.
+#: Seconds of processor time for which servers with an idle client are watched.
 WATCHED = 0.7
 
 
@@ -26,7 +27,7 @@ def run() -> Iterator[Claim | Picture]:
 def die() -> Claim:
     """Be a client that connects to the tutorial's server, and says nothing."""
     with tutorial("selector_server") as server, connect(server.address):
-        over = server.is_over(within=10)
+        over = server.is_over(within=DEADLINE)
         return Claim(
             "the tutorial's server waits for EVENT_WRITE all the time, is told at once that a client can be written "
             "to, reads from it in vain, and dies",

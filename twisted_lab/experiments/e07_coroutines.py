@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 
-from twisted_lab.experiments.client import DEADLINE, ask, connect
-from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
+from twisted_lab.experiments.client import ask, connect
+from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.experiments.patience import DEADLINE
 from twisted_lab.experiments.server import HOST, model
 from twisted_lab.experiments.usage import threads
 from twisted_lab.experiments.visits import Visits, side_by_side
@@ -27,22 +28,36 @@ def run() -> Iterator[Claim | Picture]:
                 ask(stack.enter_context(connect(server.address)))
             count = threads(server)
         yield Claim("one thread serves all clients", f"{count} thread, {CLIENTS} clients", count == 1)
-    together, one_by_one = asyncio.run(sleep_for_all(asyncio.sleep)), asyncio.run(sleep_for_all(block))
-    ratio = times(one_by_one, together)
+    together, soon = asyncio.run(sleep_for_all(asyncio.sleep))
+    in_turn, late = asyncio.run(sleep_for_all(block))
     yield Claim(
-        f"{SLEEPERS} clients whose coroutines call time.sleep wait twice as long, or longer, than those whose "
-        "coroutines await asyncio.sleep",
-        f"{one_by_one:.2f} s against {together:.2f} s until all are answered: {ratio:.1f} times as long",
-        ratio >= 2,
+        f"{SLEEPERS} coroutines that await asyncio.sleep are all asleep at once; those that call time.sleep hold up "
+        "each other, and sleep one after the other",
+        f"{together} at once, {soon:.2f} s until all are answered, against {in_turn} at a time and {late:.2f} s",
+        together == SLEEPERS and in_turn == 1,
     )
 
 
-async def sleep_for_all(sleep: Callable[[float], Awaitable[None]]) -> float:
-    """Give the seconds until several clients are answered by a server that sleeps before each answer."""
+async def sleep_for_all(sleep: Callable[[float], Awaitable[None]]) -> tuple[int, float]:
+    """
+    Have a server sleep before it answers each of several clients, all of which have asked.
+
+    Give how many of its coroutines were asleep at once, at most, and the seconds until all clients were answered.
+    """
+    asked = asleep = most = 0
+    everyone = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked, asleep, most
         writer.write(await reader.read(100))
+        asked += 1
+        if asked == SLEEPERS:
+            everyone.set()
+        await everyone.wait()
+        asleep += 1
+        most = max(most, asleep)
         await sleep(NAP)
+        asleep -= 1
         writer.close()
 
     async def visit(port: int) -> None:
@@ -55,7 +70,7 @@ async def sleep_for_all(sleep: Callable[[float], Awaitable[None]]) -> float:
         port = server.sockets[0].getsockname()[1]
         began = time.monotonic()
         await asyncio.gather(*(visit(port) for _ in range(SLEEPERS)))
-        return time.monotonic() - began
+        return most, time.monotonic() - began
 
 
 async def block(seconds: float) -> None:

@@ -6,13 +6,13 @@ from twisted_lab.experiments.client import ask, connect
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.experiments.server import model
 from twisted_lab.experiments.usage import count_children, settles, threads
-from twisted_lab.experiments.visits import Visits, one_after_another, side_by_side
+from twisted_lab.experiments.visits import BRIEF, Visits, one_after_another, side_by_side
 
 
 def run() -> Iterator[Claim | Picture]:
     """See who waits, and what its two mixins add."""
     with model("socketserver") as server:
-        visits = Visits(server, patience=0.6)
+        visits = Visits(server, patience=BRIEF)
         yield visits.draw("plain", "socketserver.TCPServer: who waits for whom")
         yield one_after_another(visits)
     with model("socketserver_threads") as server:

@@ -14,8 +14,9 @@ from twisted_lab.instruments.compare.contestants import everything
 
 #: Messages a second, over so many connections: all of them can do that.
 RATE, CONNECTIONS = 1000, 16
-#: The share of them that is as good as all, in so short a time.
-ALL = 0.9
+#: The share of them that is as good as all, in so short a time; and how often one gets another chance, beside those
+#: that it is compared with: this machine may have had other things to do.
+ALL, CHANCES = 0.9, 5
 #: Seconds in which it must be over.
 DEADLINE = 120.0
 _LAB = "from twisted_lab.cli.main import main; main()"
@@ -24,9 +25,10 @@ _LAB = "from twisted_lab.cli.main import main; main()"
 def run() -> Iterator[Claim | Picture]:
     """Offer each model the same, and see what it takes."""
     samples = measure([each.name for each in everything() if not (each.missing or each.one_at_a_time)])
-    if short := [name for name, numbers in samples.items() if numbers["rate"] < ALL * RATE]:
-        # Once more, beside one that it is compared with: this machine may have had other things to do.
-        samples |= measure(list(dict.fromkeys([*short, "selectors", "twisted"])))
+    for _ in range(CHANCES):
+        short = [name for name, numbers in samples.items() if numbers["rate"] < ALL * RATE]
+        if short:
+            samples |= measure(list(dict.fromkeys([*short, "selectors", "twisted"])))
     waits = {name: 1000 * numbers["p50"] for name, numbers in samples.items()}
     title = "Half of the messages are answered within this time"
     yield Picture("waits", title, bars.draw_text(waits, "ms"), bars.draw_svg(waits, "ms", title))

@@ -3,18 +3,29 @@
 import json
 import socket
 import struct
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from twisted_lab.experiments.client import PREFIX, connect, deadline_of, letters, receive, receive_all, send_apart
+from twisted_lab.experiments.client import (
+    PREFIX,
+    Connection,
+    connect,
+    deadline_of,
+    letters,
+    receive,
+    receive_all,
+    send_apart,
+    visit,
+)
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+from twisted_lab.experiments.patience import Deadline
+from twisted_lab.experiments.pieces import send_piece, wait_until_read
 from twisted_lab.experiments.server import Server, model, service
 from twisted_lab.wire.header import MAX_HEADER
 
-#: Seconds in which a check wants an answer, and between two pieces that should be read apart.
-PATIENCE, PAUSE = 2.0, 0.05
+#: Seconds, of those that the server has for it, in which a check wants an answer.
+PATIENCE = 2.0
 #: The longest content that is sent, and that a reply may have.
 CONTENT = letters(300_000)
 #: Characters of a reply's value that are shown.
@@ -55,7 +66,7 @@ def check(server: Server) -> Iterator[Claim]:
 
 def check_one(server: Server) -> Claim:
     """Send a header without content."""
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         replies = converse(connection, message({"type": "greeting"}), 1)
     return judge(
         "a message without content is answered with its type",
@@ -68,7 +79,7 @@ def check_one(server: Server) -> Claim:
 def check_content(server: Server) -> Claim:
     """Send every byte there is as content."""
     content = bytes(range(256))
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         replies = converse(connection, message({"type": "bytes"}, content), 1)
     return judge(
         "content of any bytes comes back as it is, with its length in the header",
@@ -81,7 +92,7 @@ def check_content(server: Server) -> Claim:
 def check_together(server: Server) -> Claim:
     """Send three messages in one piece."""
     parts = [("one", b"first"), ("two", b""), ("three", b"third")]
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         stream = b"".join(message({"type": name}, content) for name, content in parts)
         replies = converse(connection, stream, len(parts))
     return judge(
@@ -95,11 +106,10 @@ def check_together(server: Server) -> Claim:
 def check_apart(server: Server) -> Claim:
     """Cut a message in its length, its header, and its content."""
     data = message({"type": "cut"}, b"hello")
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
+        deadline = deadline_of(connection)
         for start, end in ((0, 2), (2, 9), (9, len(data) - 5), (len(data) - 5, len(data) - 2)):
-            with suppress(OSError):
-                connection.sendall(data[start:end])
-            time.sleep(PAUSE)
+            send_piece(connection, data[start:end], deadline)
         replies = converse(connection, data[-2:], 1)
     return judge(
         "a message that is cut anywhere is answered when it is complete",
@@ -111,7 +121,7 @@ def check_apart(server: Server) -> Claim:
 
 def check_large(server: Server) -> Claim:
     """Send content that is longer than any read."""
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         replies = converse(connection, message({"type": "large"}, CONTENT), 1)
     return judge(
         f"content of {len(CONTENT)} bytes comes back whole",
@@ -123,7 +133,7 @@ def check_large(server: Server) -> Claim:
 
 def check_identity(server: Server) -> Claim:
     """Send a message with an id, a length of 0 and a key that nobody knows."""
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         replies = converse(connection, message({"type": "greeting", "id": 7, "length": 0, "x-mood": "good"}), 1)
     identity = replies[0][0].get("id") if replies else None
     return Claim(
@@ -136,7 +146,7 @@ def check_identity(server: Server) -> Claim:
 
 def check_bad(server: Server, what: str, stream: bytes) -> Claim:
     """Break the protocol after a good message."""
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         replies = converse(connection, message({"type": "good"}) + stream, 3)
         end = receive_all(connection, most=MAX_HEADER, within=2 * PATIENCE)[1]
     types = [header.get("type") for header, _ in replies]
@@ -150,13 +160,13 @@ def check_bad(server: Server, what: str, stream: bytes) -> Claim:
 
 def check_truncated(server: Server) -> Claim:
     """End the stream inside the content; then be another client."""
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         connection.sendall(message({"type": "short"}, b"hello")[:-2])
-        time.sleep(PAUSE)
+        wait_until_read(connection, deadline_of(connection))
         with suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
         replies = read_replies(connection, 2)
-    with connect(server.address, PATIENCE) as connection:
+    with visit(server, PATIENCE) as connection:
         well = bool(converse(connection, message({"type": "next"}), 1))
     return Claim(
         "a message that the stream's end cuts short isn't answered, but for an error, and the server goes on",
@@ -179,15 +189,15 @@ def message(header: Mapping[str, Any], content: bytes = b"") -> bytes:
     return struct.pack("!I", len(encoded)) + encoded + content
 
 
-def converse(connection: socket.socket, data: bytes, count: int) -> list[Message]:
+def converse(connection: Connection, data: bytes, count: int) -> list[Message]:
     """Send, and give up to `count` replies, as many as come."""
     with suppress(OSError):
         connection.sendall(data)
     return read_replies(connection, count)
 
 
-def read_replies(connection: socket.socket, count: int) -> list[Message]:
-    """Give up to `count` messages, as many as come whole within the connection's timeout; none is longer than ours."""
+def read_replies(connection: Connection, count: int) -> list[Message]:
+    """Give up to `count` messages, as many as come whole within the connection's patience; none is longer than ours."""
     replies: list[Message] = []
     deadline = deadline_of(connection)
     with suppress(ValueError, RecursionError):  # what isn't a message ends it
@@ -196,7 +206,7 @@ def read_replies(connection: socket.socket, count: int) -> list[Message]:
     return replies
 
 
-def read_reply(connection: socket.socket, deadline: float) -> Message:
+def read_reply(connection: Connection, deadline: Deadline) -> Message:
     """Give one message; `ValueError` or `RecursionError` if what comes isn't one, or not whole."""
     header_length = int.from_bytes(receive_whole(connection, 4, deadline))
     if header_length > MAX_HEADER:
@@ -210,7 +220,7 @@ def read_reply(connection: socket.socket, deadline: float) -> Message:
     return header, receive_whole(connection, length, deadline)
 
 
-def receive_whole(connection: socket.socket, count: int, deadline: float) -> bytes:
+def receive_whole(connection: Connection, count: int, deadline: Deadline) -> bytes:
     """Receive `count` bytes; `ValueError` if they don't come."""
     data = receive(connection, count, deadline)
     if len(data) < count:

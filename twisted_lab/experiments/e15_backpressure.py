@@ -1,14 +1,17 @@
 """Experiment 15: a client that sends and doesn't read."""
 
+import socket
 from collections.abc import Iterator
 
-from twisted_lab.experiments.client import MIB, PREFIX, connect, flood, is_answered, receive_all
+from twisted_lab.experiments.client import MIB, PREFIX, flood, is_answered, receive_all, visit
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
+from twisted_lab.experiments.patience import DEADLINE
 from twisted_lab.experiments.server import Server, hosted, model
 from twisted_lab.experiments.usage import memory
 
-#: What the client would send.
-SIZE = 96 * MIB
+#: What the client would send, and for how many seconds a server that could takes nothing until it counts as one that
+#: takes no more.
+SIZE, STAND = 96 * MIB, 1.0
 
 
 def run() -> Iterator[Claim | Picture]:
@@ -36,10 +39,11 @@ def flood_it(server: Server) -> tuple[int, int, int]:
     """Send, and don't read: give how many bytes it took, by how many its memory grew, and how many never came back."""
     is_answered(server.address)
     before = memory(server)
-    with connect(server.address, small=True) as connection:
+    with visit(server, STAND, small=True) as connection:
         taken = flood(connection, SIZE)
         grown = max(0, memory(server) - before)
-        connection.shutdown(1)
+        connection.shutdown(socket.SHUT_WR)
+        connection.patience = DEADLINE
         answer, _ = receive_all(connection)
     return taken, grown, taken - len(answer.replace(PREFIX, b""))
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from twisted_lab.experiments.errors import DidNotStartError
+from twisted_lab.instruments.usage import processes_of
 
 HOST = "127.0.0.1"
-#: Seconds in which a server must be there, and in which it must end by itself.
-PATIENCE = 20.0
-END = 8.0
+#: Seconds in which a server must be there; in which it must end by itself; and if the user waits for that.
+PATIENCE = 60.0
+END, SOON = 8.0, 1.0
 #: Bytes of what a server has printed that are read: an exception is at the end.
 _LAST = 65536
 TUTORIAL = Path(__file__).parent / "tutorial"
@@ -100,10 +102,14 @@ def start(words: Sequence[str], directory: str | None = None, ready: re.Pattern[
                 stderr=subprocess.STDOUT,
             ) as process,
         ):
+            patience = END
             try:
                 yield Server(process, _wait_for_port(process, log, ready), log)
+            except (KeyboardInterrupt, SystemExit):
+                patience = SOON
+                raise
             finally:
-                _end(process)
+                _end(process, patience)
 
 
 def _wait_for_port(process: "subprocess.Popen[bytes]", log: Path, ready: re.Pattern[str]) -> int:
@@ -126,11 +132,14 @@ def _read_end(log: Path) -> str:
         return file.read(_LAST).decode("utf-8", "replace")
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask it to end, with what it has started, and if it doesn't, kill it."""
+def _end(process: "subprocess.Popen[bytes]", patience: float) -> None:
+    """Ask it to end, with what it has started, and if it doesn't within so many seconds, kill them all."""
     process.terminate()
     try:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(END)
+            process.wait(patience)
     finally:
+        for pid in processes_of(process.pid) if process.poll() is None else []:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.kill()

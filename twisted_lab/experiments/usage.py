@@ -40,9 +40,14 @@ def children(server: Server) -> list[int]:
 
 
 def cpu_shares(servers: Sequence[Server], seconds: float) -> list[float]:
-    """Watch servers for so long; give what share of that time each was on a processor, 1.0 being one processor."""
+    """
+    Watch servers until the first has used so many seconds of processor time; give the share of a processor of each.
+
+    A server that is kept from running uses none, however busy it would be: then they are all watched for longer.
+    """
     before, began = [look(server).cpu for server in servers], time.monotonic()
-    time.sleep(seconds)
+    while look(servers[0]).cpu - before[0] < seconds and time.monotonic() - began < PATIENCE:
+        time.sleep(0.05)
     passed = time.monotonic() - began
     return [(look(server).cpu - then) / passed for server, then in zip(servers, before, strict=True)]
 
