@@ -24,8 +24,9 @@ CORES = os.cpu_count() or 1
 FOREIGN = 0.05  # of the machine's CPU time, that other programs may use in a run that counts
 PATIENCE = 600.0  # seconds that a child gets at most
 GRACE = 5.0  # seconds that a server gets to end
-START = 20.0  # seconds that it gets to start
+START = 60.0  # seconds that it gets to start
 SAMPLE = 0.05  # seconds between two looks at memory
+BLIND = 0.2  # seconds before a client's end in which nobody looked, from which on its memory isn't known
 
 
 class FailedError(Exception):
@@ -48,7 +49,11 @@ class Memory:
 
 @dataclass
 class Spent:
-    """What a run took: seconds, and seconds of CPU and peaks of memory on both sides; `foreign`: others' share."""
+    """
+    What a run took: seconds, and seconds of CPU and peaks of memory on both sides; `foreign`: others' share.
+
+    `blind` is how long before the client's end its memory was looked at for the last time.
+    """
 
     seconds: float = 0
     client_cpu: float = 0
@@ -56,6 +61,7 @@ class Spent:
     client: Memory = field(default_factory=Memory)
     server: Memory = field(default_factory=Memory)
     foreign: float = 0
+    blind: float = 0
 
     @property
     def disturbed(self) -> bool:
@@ -155,11 +161,14 @@ def spend(words: Sequence[str], log: Path, servers: Sequence[Tree] = (), once: T
             forget_peak(pid)
     foreign, there = foreign_cpu(), sum(tree.cpu() for tree in sides)
     began = time.perf_counter()
+    looked = began
     client = Tree(words, log)
     try:
         for _ in _until_ended(client):
             _look(spent.client, [client])
+            looked = time.perf_counter()
             _look(spent.server, sides)
+        spent.blind = time.perf_counter() - looked
         spent.client_cpu = client.reap()
     finally:
         client.end()

@@ -75,7 +75,7 @@ class Load:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own
             try:
                 others = Others({*ours, process.pid})
-                output, complaint = process.communicate(timeout=self.warmup + self.seconds + PATIENCE)
+                output, complaint = process.communicate(timeout=self.warmup + self.seconds + 4 * PATIENCE)
                 share = others.share()
             finally:
                 process.kill()

@@ -24,7 +24,7 @@ TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 #: Many enough that ours doesn't refuse those whose memory is measured.
 SERVICE = ["-n", "--pidfile=", "echo", "--prefix=", "--listen=tcp:0:interface=127.0.0.1", "--max-connections=20000"]
 EAGER = "eager"
-PATIENCE = 30  # seconds that a server has for anything
+PATIENCE = 60  # seconds that a server has for anything
 CHECKED = 2**20  # bytes that it must echo before it is measured
 
 

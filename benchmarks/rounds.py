@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable, Mapping
 
 import report
-from children import FailedError, Spent
+from children import BLIND, FailedError, Spent
 
 REPEATS = 2  # of a run that other programs disturbed
+TRIES = 5  # of a run until its memory was seen: this process may stand still while it ends
 
 
 def interleave(
@@ -29,10 +30,10 @@ def interleave(
                 continue
             show_progress(f"{title}: round {number + 1} of {rounds}, {name}")
             try:
-                tried = [runs[name]()]
+                tried = [_seen(runs[name])]
                 while tried[-1].disturbed and len(tried) <= REPEATS and left > 0:
                     left -= 1
-                    tried.append(runs[name]())
+                    tried.append(_seen(runs[name]))
                 spent[name].append(min(tried, key=lambda run: run.foreign))
             except FailedError as error:
                 if name.startswith(report.OURS):
@@ -40,6 +41,15 @@ def interleave(
                 failed[name] = report.missing(f"{title}: {name}", f"it failed: {' '.join(str(error).split())}")
     show_progress("")
     return {name: run for name, run in spent.items() if name not in failed}, list(failed.values())
+
+
+def _seen(run: Callable[[], Spent]) -> Spent:
+    """Run one, again if its client ended while nobody looked at its memory."""
+    for _ in range(TRIES):
+        spent = run()
+        if spent.blind < BLIND:
+            break
+    return spent
 
 
 def show_progress(text: str) -> None:

@@ -43,7 +43,7 @@ MESSAGE = bytes(64)
 BURST = 32
 HANGING = 40
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: the client's port is free again at once
-DEADLINE = 30.0  # seconds that a server may take to start
+DEADLINE = 60.0  # seconds that a server may take to start, or to answer
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -175,13 +175,17 @@ def used(pids: list[int]) -> float:
     return sum(int(field[11]) + int(field[12]) for field in fields) / TICKS
 
 
-def load(port: int, seconds: float, *, short: bool) -> int:
-    """Have 32 connections with one message under way each; give how many came back. `short`: one message each."""
+def load(port: int, seconds: float, *, short: bool) -> tuple[int, float]:
+    """
+    Have 32 connections with one message under way each; give how many came back, and in how many seconds.
+
+    Those are `seconds`, or more if nothing had come back by then. `short`: one message for each connection.
+    """
     poll = select.epoll()
     clients: dict[int, socket.socket] = {}
 
     def connect() -> None:
-        client = socket.create_connection(("127.0.0.1", port))
+        client = socket.create_connection(("127.0.0.1", port), DEADLINE)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         clients[client.fileno()] = client
         poll.register(client.fileno(), select.EPOLLIN)
@@ -190,8 +194,10 @@ def load(port: int, seconds: float, *, short: bool) -> int:
     for _ in range(BURST):
         connect()
     count = 0
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    begun = now = time.monotonic()
+    while now < begun + seconds or not count:
+        if now > begun + seconds + DEADLINE:
+            raise SystemExit("no message came back")
         for descriptor, _ in poll.poll(1):
             client = clients[descriptor]
             if client.recv(64) != MESSAGE:
@@ -203,19 +209,19 @@ def load(port: int, seconds: float, *, short: bool) -> int:
                 connect()
             else:
                 client.send(MESSAGE)
+        now = time.monotonic()
     for client in clients.values():
         client.close()
     poll.close()
-    return count
+    return count, now - begun
 
 
 def answered(port: int, hanging: "subprocess.Popen[str]") -> int:
     """Kill one that hangs, with clients waiting; give how many of them are answered."""
     hanging.send_signal(signal.SIGSTOP)
     with ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(HANGING)]
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), DEADLINE)) for _ in range(HANGING)]
         for client in clients:
-            client.settimeout(1)
             client.send(MESSAGE)
         hanging.kill()
         hanging.wait()
@@ -233,9 +239,9 @@ def measure_way(way: str, seconds: float) -> dict[str, Any]:
         with servers(way) as (port, processes):
             pids = [process.pid for process in processes]
             before = used(pids)
-            count = load(port, seconds, short=kind == "short")
+            count, taken = load(port, seconds, short=kind == "short")
             row[f"{kind}_us"] = (used(pids) - before) / count * 1e6
-            row[f"{kind}_rate"] = count / seconds
+            row[f"{kind}_rate"] = count / taken
             counts = sorted((int(process.communicate()[0]) for process in processes), reverse=True)
             row[f"{kind}_share"] = counts[0] / sum(counts)
     with servers(way) as (port, processes):
@@ -249,9 +255,9 @@ def measure_service(workers: int, seconds: float) -> dict[str, Any]:
     for kind in ("long", "short"):
         with service(workers) as (port, pids):
             before = used(pids)
-            count = load(port, seconds, short=kind == "short")
+            count, taken = load(port, seconds, short=kind == "short")
             row[f"{kind}_us"] = (used(pids) - before) / count * 1e6
-            row[f"{kind}_rate"] = count / seconds
+            row[f"{kind}_rate"] = count / taken
     return row
 
 

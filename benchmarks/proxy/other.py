@@ -13,7 +13,7 @@ global
     nbthread 1
 defaults
     mode tcp
-    timeout connect 10s
+    timeout connect 60s
     timeout client 1h
     timeout server 1h
     option splice-auto
