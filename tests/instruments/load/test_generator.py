@@ -1,9 +1,11 @@
 """A load in memory, with a clock of the test's: what it counts, from when, and that it can't be fooled."""
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.instruments.load import servers
 from tests.instruments.load.servers import HEALTHY, prompt, run, stalling
+from twisted_lab.instruments.load import generator
 from twisted_lab.instruments.load.generator import LoadFailedError
 from twisted_lab.instruments.load.interval import Interval
 from twisted_lab.instruments.load.plan import Plan
@@ -62,8 +64,46 @@ class OpenLoopTests(SynchronousTestCase):
     def test_without_warm_up(self) -> None:
         """The first interval is as long as the others, so that the load's own share of a core is what it is."""
         intervals: list[Interval] = []
-        run(Plan(**{**PLAN.as_json(), "warmup": 0.0}), intervals=intervals)
+        self.use_processor(0.3)
+        measured = run(Plan(**{**PLAN.as_json(), "warmup": 0.0}), intervals=intervals)
         self.assertEqual([round(interval.seconds, 2) for interval in intervals[:4]], [1.0] * 4)
+        self.assertApproximates(measured.busy, 0.3, 0.001)
+
+    def test_what_waits_for_the_last_answers_isnt_busy(self) -> None:
+        """The load's share of a core is that while it sends; what comes then is an interval by itself."""
+        for duration, lengths in ((0.5, [0.5]), (1.0, [1.0]), (2.5, [1.0, 1.0, 0.5])):
+            plan = Plan(**{**PLAN.as_json(), "duration": duration})
+            self.use_processor(0.95, until=plan.warmup + duration)
+            measured = run(plan, lambda _, until=plan.warmup + duration: until + 1.5)  # type: ignore[misc]
+            *sending, waiting = [round(interval.seconds, 1) for interval in measured.intervals]
+            self.assertEqual((sending, waiting), (lengths, 1.5))
+            self.assertApproximates(measured.busy, 0.95, 0.01)
+
+    def test_far_more_than_can_be_sent(self) -> None:
+        """All of it is counted, with the time that it waited, though most of it was never sent."""
+        looks = 0
+
+        class Ticking(Clock):
+            def seconds(self) -> float:
+                nonlocal looks
+                looks += 1
+                self.rightNow += 1e-4  # each look takes its time, and so does each message
+                return self.rightNow
+
+        self.patch(servers, "Clock", Ticking)
+        plan = Plan(**{**PLAN.as_json(), "rate": 1e6, "duration": 2.0})
+        measured = run(plan, lambda _: 1e6, step=0.05)
+        self.assertLess(looks, 100_000)
+        self.assertApproximates(measured.sent, 2_000_000, 8)
+        self.assertEqual(measured.unanswered, measured.sent)
+        self.assertEqual(measured.summaries["latency"]["count"], measured.sent)
+        self.assertApproximates(measured.percentile("latency", 50), plan.timeout + 1, 0.1)
+
+    def use_processor(self, share: float, until: float = 1e9) -> None:
+        """Let the load use that share of a core, until that time."""
+        clock = Clock()
+        self.patch(servers, "Clock", lambda: clock)
+        self.patch(generator, "processor_wanted", lambda: share * min(clock.seconds(), until))
 
     def test_what_the_warm_up_left_unanswered(self) -> None:
         """It isn't measured: neither is it counted, nor are its times."""

@@ -1,6 +1,6 @@
 """Lanes: what comes back is found and compared, whatever the cuts."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,7 +110,17 @@ class StreamLaneTests(SynchronousTestCase):
         for _ in range(3):
             lane.offer()
         lane.dataReceived(transport.value()[:10])
-        self.assertEqual(lane.unanswered(), [(1.0, 0.0), (2.0, 0.0)])
+        self.assertEqual([*lane.unanswered()], [(1.0, 0.0), (2.0, 0.0)])
+
+    def test_it_knows_what_was_never_sent(self) -> None:
+        """Each message, or a few times that stand for all: as many, in the middle of those that they stand for."""
+        _, lane, _ = stream(window=2)
+        for _ in range(12):
+            lane.offer()
+        self.assertEqual([*lane.unsent(0, 100)], [(float(number), 1) for number in range(2, 12)])
+        self.assertEqual([*lane.unsent(5, 3)], [(6.0, 3), (9.0, 3), (11.0, 1)])
+        self.assertEqual([*lane.unsent(12, 3)], [])
+        self.assertEqual([lane.first_from(time) for time in (-5.0, 0.0, 0.5, 7.0)], [0, 0, 1, 7])
 
 
 class Asking:
@@ -125,6 +135,13 @@ class Asking:
         reply: Deferred[bytes] = Deferred()
         self.requests.append((message, reply))
         return reply
+
+
+class Promise:
+    """What can be awaited and is neither a Deferred nor a coroutine, as a Future of asyncio is."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
 
 
 class RequestLaneTests(SynchronousTestCase):
@@ -161,6 +178,14 @@ class RequestLaneTests(SynchronousTestCase):
         client.requests[0][1].callback(b"something else")
         self.assertEqual(load.failures, ["a wrong reply came back, reply 1"])
         self.assertEqual(load.answers, [])
+
+    def test_what_is_awaited_otherwise_is_a_failure(self) -> None:
+        """In a sentence, whether or not it could be awaited elsewhere."""
+        for what, name in ((Promise(), "Promise"), (5, "int")):
+            load = Watching(Content(10, 0))
+            lane = RequestLane(load, 0, 10, Asking(), lambda _client, _message, what=what: what)  # type: ignore[misc]
+            lane.offer()
+            self.assertEqual(load.failures, [f"`request` gives {name}, neither a Deferred nor a coroutine"])
 
     def test_a_failed_request_is_a_failure_unless_we_closed(self) -> None:
         """With the reason."""

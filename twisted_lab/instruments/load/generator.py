@@ -29,8 +29,13 @@ LOOK = 0.01
 #: Seconds between two looks at the least: messages that are due closer together are sent together, for a look costs as
 #: much as several messages.
 REST = 5e-5
+#: Seconds for which messages that are due are sent in one go, until the reactor has its turn: more may be due than can
+#: ever be sent.
+TURN = 0.005
 #: Seconds that an interval has, after which what was measured is handed on.
 INTERVAL = 1.0
+#: Times that are counted, about, of messages that were never sent, however many there are: each stands for several.
+COARSE = 100_000
 
 
 def processor_wanted() -> float:
@@ -84,7 +89,7 @@ class Load:
         self._measures_from = start + plan.warmup
         self._sends_until = self._measures_from + plan.duration
         self._gives_up = self._sends_until + plan.timeout
-        self._next_report = self._measures_from + INTERVAL
+        self._next_report = self._end_of_interval()
         self._start = start
         self._since = self._measures_from
         self._sending = True
@@ -140,11 +145,11 @@ class Load:
             self._delay.record(now - self._expected)
         else:
             self._wanted, self._since = processor_wanted(), now
-        while now >= self._next_report and self._next_report <= self._sends_until:
+        while now >= self._next_report:
             self._hand_on()
         if self._sending:
             self._send_due(now)
-        if now >= self._sends_until:
+        if now >= self._gives_up or (now >= self._sends_until and self._next_due() > self._sends_until):
             self._sending = False
             self._end_if_answered(now)
         if not self._over.called:
@@ -166,6 +171,8 @@ class Load:
                 self._sent += 1
                 if had_room:  # else it is the server that keeps it waiting
                     self._lateness.record(self.now() - due)
+            if self.now() - now > TURN:
+                return
 
     def _next_due(self) -> float:
         """Give when the next message is due."""
@@ -185,10 +192,28 @@ class Load:
                 if due >= self._measures_from or self._plan.rate is None:
                     unanswered += 1
                     self._latency.record(now - due)
-                    if sent is not None:
-                        self._service.record(now - sent)
+                    self._service.record(now - sent)
+            if self._plan.rate is not None:
+                unanswered += self._count_unsent(lane, now)
         self._hand_on(unanswered)
         self._over.callback(None)
+
+    def _count_unsent(self, lane: Lane, now: float) -> int:
+        first = lane.first_from(self._measures_from)
+        all_due = max(lane.due, lane.first_from(self._sends_until))
+        self._sent += max(0, all_due - max(lane.due, first))  # there was no time to offer these
+        lane.due = all_due
+        unsent = 0
+        for due, count in lane.unsent(first, max(1, COARSE // len(self._lanes))):
+            unsent += count
+            self._latency.record(now - due, count)
+        return unsent
+
+    def _end_of_interval(self) -> float:
+        """Give when the interval ends that begins: one with the last messages; what comes then is one by itself."""
+        begins = self._measures_from + self._second * INTERVAL
+        over = begins > self._sends_until - 1e-6  # what adding has lost is no interval
+        return float("inf") if over else min(begins + INTERVAL, self._sends_until)
 
     def _hand_on(self, unanswered: int = 0) -> None:
         wanted, now = processor_wanted(), self.now()
@@ -208,5 +233,5 @@ class Load:
         self._wanted, self._since = wanted, now
         self._sent = self._answered = 0
         self._second += 1
-        self._next_report += INTERVAL
+        self._next_report = self._end_of_interval()
         self._report(interval)

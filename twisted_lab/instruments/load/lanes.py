@@ -7,9 +7,9 @@ as a number: it is sent as soon as there is room, and counted from when it was d
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from inspect import isawaitable
+from inspect import iscoroutine
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -61,12 +61,29 @@ class Lane:
         self._send_next()
         return True
 
-    def unanswered(self) -> list[tuple[float, float | None]]:
-        """Give when each message was due that has no answer yet, and when it was sent, None if it wasn't."""
-        waiting: list[tuple[float, float | None]] = [
-            (self.begins + n * self.period, None) for n in range(self.sent, self.due)
-        ]
-        return [*self._on_their_way(), *waiting]
+    def due_at(self, number: int) -> float:
+        """Give when a message is due."""
+        return self.begins + number * self.period
+
+    def first_from(self, time: float) -> int:
+        """Give the number of the first message that is due at that time, or later."""
+        return bisect_left(range(int((time - self.begins) / self.period) + 2), time, key=self.due_at)
+
+    def unanswered(self) -> Iterable[tuple[float, float]]:
+        """Give when each message was due that has no answer yet, and when it was sent; those that were."""
+        raise NotImplementedError
+
+    def unsent(self, first: int, most: int) -> Iterator[tuple[float, int]]:
+        """
+        Give when messages were due, from `first` on, that weren't sent.
+
+        There may be any number of them: so there are `most` times at most, and with each how many it stands for.
+        """
+        first = max(first, self.sent)
+        step = max(1, -(-(self.due - first) // most))
+        for number in range(first, self.due, step):
+            count = min(step, self.due - number)
+            yield self.due_at(number) + (count - 1) / 2 * self.period, count
 
     def close(self) -> None:
         """End the connection; it isn't a failure."""
@@ -75,7 +92,7 @@ class Lane:
         number = self.sent
         self.sent += 1
         now = self.load.now()
-        due = self.begins + number * self.period if self.period else now
+        due = self.due_at(number) if self.period else now
         self._send(self.load.content.message(self.number + number), due, now)
 
     def _take_answer(self, due: float, sent: float) -> None:
@@ -85,9 +102,6 @@ class Lane:
             self._send_next()
 
     def _send(self, message: bytes, due: float, now: float) -> None:
-        raise NotImplementedError
-
-    def _on_their_way(self) -> Iterable[tuple[float, float]]:
         raise NotImplementedError
 
 
@@ -112,6 +126,10 @@ class StreamLane(Lane, TwistedProtocol):
     def connectionMade(self) -> None:
         """Send small messages at once."""
         send_at_once(self.transport)
+
+    def unanswered(self) -> Iterable[tuple[float, float]]:
+        """Give those that are on their way."""
+        return self._times
 
     def close(self) -> None:
         """End the connection."""
@@ -141,9 +159,6 @@ class StreamLane(Lane, TwistedProtocol):
     def _send(self, message: bytes, due: float, now: float) -> None:
         self._times.append((due, now))
         self.transport.write(message)
-
-    def _on_their_way(self) -> Iterable[tuple[float, float]]:
-        return self._times
 
     def _reply_that_differs(self, data: bytes) -> int:
         """Give the number, from 1, of the first reply in `data` with a wrong byte."""
@@ -177,6 +192,10 @@ class RequestLane(Lane):
         self._closing = False
         self._times: dict[int, tuple[float, float]] = {}
 
+    def unanswered(self) -> Iterable[tuple[float, float]]:
+        """Give those that are on their way."""
+        return self._times.values()
+
     def close(self) -> None:
         """End the connection."""
         self._closing = True
@@ -188,15 +207,12 @@ class RequestLane(Lane):
         except (Exception, SystemExit):  # noqa: BLE001  # it is the user's code
             self._fail(Failure())
             return
-        if not isawaitable(waiting):
+        if not (isinstance(waiting, Deferred) or iscoroutine(waiting)):
             self.load.failed(self, f"`request` gives {type(waiting).__name__}, neither a Deferred nor a coroutine")
             return
-        reply = waiting if isinstance(waiting, Deferred) else ensureDeferred(waiting)  # type: ignore[arg-type]
+        reply = waiting if isinstance(waiting, Deferred) else ensureDeferred(waiting)
         self._times[self.sent] = due, now
         reply.addCallbacks(partial(self._compare, message, self.sent), self._fail).addErrback(self._fail)
-
-    def _on_their_way(self) -> Iterable[tuple[float, float]]:
-        return self._times.values()
 
     def _compare(self, message: bytes, number: int, reply: bytes) -> None:
         if reply == message:

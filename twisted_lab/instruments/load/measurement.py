@@ -62,9 +62,10 @@ class Measurement:
 
     @property
     def busy(self) -> float:
-        """The share of a core that each of the load's processes used, or waited for."""
-        seconds = sum(interval.seconds for interval in self.intervals)
-        return sum(interval.wanted for interval in self.intervals) / seconds / self.plan.workers if seconds else 0.0
+        """The share of a core that each of the load's processes used, or waited for, while messages were being sent."""
+        sending = [interval for interval in self.intervals if interval.second < self.plan.duration]
+        seconds = sum(interval.seconds for interval in sending)
+        return sum(interval.wanted for interval in sending) / seconds / self.plan.workers if seconds else 0.0
 
     @cached_property
     def histograms(self) -> dict[str, Any]:
