@@ -60,6 +60,16 @@ def _line(pid: int, parents: dict[int, int]) -> Iterator[int]:
         pid = parents.get(pid, 0)
 
 
+def has_open(pid: int, directory: Path) -> bool:
+    """Whether a process has something open that is in a directory; not if that isn't ours to know."""
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if directory.resolve() in link.readlink().parents:
+                    return True
+    return False
+
+
 def listens(port: int) -> bool:
     """Whether somebody listens on the port; that is seen without connecting, for some take one connection only."""
     wanted = f":{port:04X}"

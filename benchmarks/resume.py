@@ -26,11 +26,13 @@ from forwarder import forwarding
 from grounds import Ground, ground
 from peers import registry
 from peers.way import Place, Way
+from proc import has_open
 from rounds import interleave, show_progress
 
 MIB = 2**20
 SHARE = 0.9  # of the file, that has arrived when the client is killed
-TRIES = 5
+PATIENCE = 60.0  # seconds that a server gets to see that the client is gone
+TRIES = 20  # all has arrived before the client is killed if this process stands still meanwhile
 NAME = "file"
 CASE = "resume"
 BARS = [(f"ours {direction}, memory", f"rsync {direction}, --append-verify") for direction in ("put", "get")]
@@ -66,7 +68,8 @@ def break_off(way: Way, place: Place, servers: Sequence[Tree], size: int) -> int
         finally:
             client.end(signal.SIGKILL)
         settle(at_rest)
-        if client.process.returncode == -signal.SIGKILL and (had := come_to_rest(way.target(place).parent)) < size:
+        had = come_to_rest(servers, way.target(place).parent)
+        if client.process.returncode == -signal.SIGKILL and had < size:
             return had
         # All had arrived before: what it did doesn't count.
         for path in way.target(place).parent.iterdir():
@@ -74,13 +77,14 @@ def break_off(way: Way, place: Place, servers: Sequence[Tree], size: int) -> int
     raise FailedError(f"{way.name} ended before it could be killed\n{client.log.read_text()[-2000:]}")
 
 
-def come_to_rest(directory: Path) -> int:
-    """Wait until the server has written what it had received; give how many bytes have arrived."""
-    before = -1
-    while before != (now := arrived(directory)):
-        before = now
-        time.sleep(0.05)
-    return now
+def come_to_rest(servers: Sequence[Tree], directory: Path) -> int:
+    """Wait until the servers have let go of what they had received; give how many bytes have arrived."""
+    deadline = time.monotonic() + PATIENCE
+    while any(has_open(pid, directory) for tree in servers for pid in tree.processes()):
+        if time.monotonic() > deadline:
+            raise FailedError(f"a server still writes to {directory}, whose client was killed")
+        time.sleep(0.01)
+    return arrived(directory)
 
 
 def finish(place: Ground, way: Way, size: int) -> Spent:
