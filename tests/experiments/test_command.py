@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
-import time
+import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,7 +21,26 @@ from tests.pseudo_terminal import PseudoTerminal
 from twisted_lab.cli import experiment as verb
 from twisted_lab.experiments import find, numbers
 from twisted_lab.experiments.errors import CannotRunError
-from twisted_lab.experiments.experiment import Experiment
+from twisted_lab.experiments.experiment import Claim, Experiment, Picture
+
+#: A command whose experiments have found something, and then wait until they are broken off.
+ENDLESS = """
+import time
+from twisted_lab import experiments
+from twisted_lab.cli.main import main
+from twisted_lab.experiments.client import ask, connect
+from twisted_lab.experiments.experiment import Claim, Experiment
+from twisted_lab.experiments.server import model
+
+def run():
+    with model("{model}") as server, connect(server.address) as connection:
+        ask(connection)
+        yield Claim("it is answered", "it is", holds=True)
+        time.sleep(600)
+
+experiments.find = lambda number: Experiment(number, "a fake", "Who ends?", "All of them.", run)
+main()
+"""
 
 
 def perform(monkeypatch: pytest.MonkeyPatch, directory: Path, *found: Experiment, json_wanted: bool = False) -> int:
@@ -113,6 +135,7 @@ def test_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     [
         (["99"], "there is no experiment 99: twisted-lab experiments lists them"),
         (["02", "two"], "'two' isn't the number of an experiment, or all"),
+        (["9" * 5000], f"'{'9' * 40}' isn't the number of an experiment, or all"),
         (["-1"], "'-1' isn't the number of an experiment, or all"),
     ],
 )
@@ -132,27 +155,38 @@ def test_nowhere_to_keep_it(tmp_path: Path) -> None:
     assert done.stderr == b"twisted-lab: runs can't be kept in file: Not a directory\n"
 
 
+@pytest.mark.parametrize("findings", [[PICTURE], [HOLDING]])
+def test_what_can_not_be_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, findings: list[Claim | Picture]
+) -> None:
+    """A run whose directory is gone in the middle, or on a disk that is full, is one sentence that says so."""
+
+    def run() -> Iterator[Claim | Picture]:
+        shutil.rmtree(tmp_path / "experiment-02")
+        yield from findings
+
+    assert perform(monkeypatch, tmp_path, replace(experiment(), run=run)) == os.EX_CANTCREAT
+    expected = f"twisted-lab: runs can't be kept in {tmp_path}: No such file or directory\n"
+    assert capsys.readouterr().err == expected
+
+
 @pytest.mark.parametrize(
     ("with_signal", "to_all"), [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False)]
 )
-@pytest.mark.parametrize("number", ["4", "9"])
-def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, number: str, *, to_all: bool) -> None:
+@pytest.mark.parametrize("model", ["processes", "prefork", "socketserver_processes"])
+def test_breaking_off(tmp_path: Path, with_signal: signal.Signals, model: str, *, to_all: bool) -> None:
     """Ctrl-C, which a terminal sends to all of them, or a signal to the command alone, leaves nothing running."""
     with subprocess.Popen(
-        ["twisted-lab", "experiment", number],
+        [sys.executable, "-c", ENDLESS.format(model=model), "experiment", "2"],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         start_new_session=True,
     ) as process:
-        started: list[psutil.Process] = []
-        deadline = time.monotonic() + DEADLINE
-        while not started:
-            assert time.monotonic() < deadline
-            started = psutil.Process(process.pid).children(recursive=True)
-            time.sleep(0.01)
-        time.sleep(0.2)  # somewhere in the middle
+        assert process.stdout is not None
+        assert any(line.startswith(b"holds") for line in process.stdout)
         started = psutil.Process(process.pid).children(recursive=True)
+        assert len(started) > 1
         (os.killpg if to_all else os.kill)(process.pid, with_signal)
         assert process.wait(DEADLINE) == 128 + with_signal
     _, alive = psutil.wait_procs(started, DEADLINE)
@@ -168,7 +202,7 @@ def test_progress(tmp_path: Path) -> None:
     """
     with PseudoTerminal("twisted-lab", "experiment", "5", "--runs", str(tmp_path)) as terminal:
         terminal.wait()
-    assert "experiment 05 runs: 2 s" in terminal.shown
+    assert re.search(r"experiment 05 runs: \d+ s", terminal.shown)
     left = re.sub(r"[^\n]*\r\x1b\[K", "", terminal.shown).replace("\r\n", "\n")
     assert " runs: " not in left
     assert re.search(r"^(holds|FAILS)  predicted: ", left, re.MULTILINE)
@@ -180,6 +214,6 @@ def test_progress_of_what_is_kept_elsewhere(tmp_path: Path) -> None:
     shell = f"twisted-lab experiment 5 --json --runs {tmp_path} >{tmp_path}/found"
     with PseudoTerminal("sh", "-c", shell) as terminal:
         terminal.wait()
-    assert terminal.shown.startswith("experiment 05 runs: 2 s\r\x1b[K")
+    assert re.match(r"experiment 05 runs: \d+ s\r\x1b\[K", terminal.shown)
     assert terminal.shown.endswith("\r\x1b[K")
     assert json.loads((tmp_path / "found").read_text())["experiment"] == 5

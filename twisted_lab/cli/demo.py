@@ -6,20 +6,23 @@ import re
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 
-PATIENCE = 30.0  # seconds that a step may take
+#: Seconds that a step may take, and for which a service runs at most.
+PATIENCE, LIFE = 60.0, 300.0
 _TWISTD = "from twisted.scripts.twistd import run; run()"
 _LAB = "from twisted_lab.cli.main import main; main()"
 _FILEXFER = "from twisted_lab.cli.filexfer.main import main; main()"
-#: What is sent: our own files.
+#: What is sent: our own files; and a larger one, of which so many bytes a second are sent until that is broken off: it
+#: would take a minute, however late we are with that.
 _PACKAGE = Path(__file__).parents[1]
+_SIZE = 2**24
+_RATE = _SIZE // 64
 _ADDRESS = re.compile(r"listens on (\S+)\n")
 
 
@@ -57,33 +60,43 @@ def _show_header() -> None:
 
 def _show_filexfer() -> None:
     with tempfile.TemporaryDirectory() as top:
-        served, archive = Path(top, "served"), Path(top, "lab.tar")
+        served = Path(top, "served")
         served.mkdir()
-        with tarfile.open(archive, "w") as file:
-            file.add(_PACKAGE, _PACKAGE.name)
+        Path(top, "large").write_bytes(os.urandom(_SIZE))
         with _service("filexfer", "--root", str(served)) as address:
             connect = ("--connect", f"tcp:{address}")
-            half = archive.stat().st_size // 2
-            _kill_half_way(["put", archive.name, ":", "--limit-rate", str(half), *connect], served, half)
-            receipt = _filexfer(archive.parent, "put", archive.name, ":", *connect)
+            _kill_on_the_way(["put", "large", ":", "--limit-rate", str(_RATE), *connect], served)
+            receipt = _filexfer(served.parent, "put", "large", ":", *connect)
             _expect("were there" in receipt, "a transfer that goes on where it stopped", receipt)
-            _filexfer(_PACKAGE.parent, "put", "-r", _PACKAGE.name, ":", *connect)
-            _filexfer(_PACKAGE.parent, "verify", _PACKAGE.name, f":{_PACKAGE.name}", *connect)
+            # Any program that runs meanwhile may write there what Python has compiled.
+            words = ("--exclude", "__pycache__", *connect)
+            _filexfer(_PACKAGE.parent, "put", "-r", _PACKAGE.name, ":", *words)
+            _filexfer(_PACKAGE.parent, "verify", _PACKAGE.name, f":{_PACKAGE.name}", *words)
 
 
-def _kill_half_way(words: list[str], served: Path, size: int) -> None:
-    """Run a put beside `served`, and kill it when the server has `size` bytes."""
+def _kill_on_the_way(words: list[str], served: Path) -> None:
+    """Run a put beside `served`, and kill it when the server has some of it."""
     _say(f"filexfer {' '.join(words)}")
     command = [sys.executable, "-c", _FILEXFER, *words]
     with subprocess.Popen(command, cwd=served.parent) as process:  # noqa: S603  # our own program
-        deadline = time.monotonic() + PATIENCE
-        while sum(path.stat().st_size for path in served.iterdir()) < size:
-            _expect(process.poll() is None and time.monotonic() < deadline, "a transfer that takes 2 s", "another")
-            time.sleep(0.01)
-        process.kill()
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not _holds_something(served):
+                goes_on = process.poll() is None and time.monotonic() < deadline
+                _expect(goes_on, "a transfer that takes a minute", "another")
+                time.sleep(0.01)
+        finally:
+            process.kill()
     names = [path.name for path in served.iterdir() if not path.name.startswith(".filexfer-")]
     _expect(not names, "nothing published", str(names))
-    _say("    killed half-way: nothing is there under its name, and half of it is kept", "")
+    _say("    killed on the way: nothing is there under its name, and what has come is kept", "")
+
+
+def _holds_something(directory: Path) -> bool:
+    """Tell whether a file in it has content; one may vanish meanwhile."""
+    with suppress(FileNotFoundError):
+        return any(path.stat().st_size for path in directory.iterdir())
+    return False
 
 
 @contextmanager
@@ -101,7 +114,7 @@ def _service(name: str, *options: str) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         ) as process,
     ):
-        timer = Timer(PATIENCE, process.kill)
+        timer = Timer(LIFE, process.kill)
         timer.start()
         try:
             address = _find_address(process, Path(directory, "log"))
@@ -117,8 +130,9 @@ def _service(name: str, *options: str) -> Iterator[str]:
 
 def _find_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
     """Read the service's log until a line says where it listens."""
+    deadline = time.monotonic() + PATIENCE
     while True:
-        ended = process.poll() is not None
+        ended = process.poll() is not None or time.monotonic() > deadline
         text = log.read_text()
         if match := _ADDRESS.search(text):
             return match[1]

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Self
 
 from twisted_lab import experiments
+from twisted_lab.experiments.errors import NotKeptError
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.experiments.performance import FAILS, HOLDS, UNKNOWN, Performance, perform
 from twisted_lab.instruments.run_directory import RunDirectory
@@ -22,6 +23,8 @@ STATUS = {HOLDS: os.EX_OK, FAILS: 1, UNKNOWN: 2}
 #: How lines are printed while an experiment runs.
 Say = Callable[[str], None]
 _WIDTH = 80
+#: Digits that a number may have, with leading zeros.
+_DIGITS = 9
 #: Seconds after which a terminal is shown that something goes on.
 _DELAY = 2.0
 
@@ -38,16 +41,24 @@ def run(arguments: argparse.Namespace) -> int:
     verdicts = []
     for experiment in chosen:
         try:
-            directory = RunDirectory.create(Path(arguments.runs), f"experiment-{experiment.number:02}")
-        except OSError as error:
-            sys.stderr.write(f"twisted-lab: runs can't be kept in {arguments.runs}: {error.strerror}\n")
+            directory = create_directory(Path(arguments.runs), experiment)
+            with Progress(f"experiment {experiment.number:02} runs") as progress:
+                verdicts.append((print_json if arguments.json else print_text)(experiment, directory, progress.say))
+        except NotKeptError as error:
+            sys.stderr.write(f"twisted-lab: runs can't be kept in {arguments.runs}: {error}\n")
             return os.EX_CANTCREAT
-        with Progress(f"experiment {experiment.number:02} runs") as progress:
-            verdicts.append((print_json if arguments.json else print_text)(experiment, directory, progress.say))
     if len(chosen) > 1 and not arguments.json:
         counts = (f"{verdicts.count(verdict)} {verdict}" for verdict in STATUS if verdict in verdicts)
         sys.stdout.write(f"{len(chosen)} experiments: {', '.join(counts)}\n")
     return next(STATUS[verdict] for verdict in (FAILS, UNKNOWN, HOLDS) if verdict in verdicts)
+
+
+def create_directory(runs: Path, experiment: Experiment) -> RunDirectory:
+    """Give a directory for a run; `NotKeptError` if there can't be one."""
+    try:
+        return RunDirectory.create(runs, f"experiment-{experiment.number:02}")
+    except OSError as error:
+        raise NotKeptError(error.strerror) from error
 
 
 def choose(words: list[str]) -> list[int]:
@@ -55,8 +66,8 @@ def choose(words: list[str]) -> list[int]:
     if words == ["all"]:
         return experiments.numbers()
     for word in words:
-        if not (word.isascii() and word.isdecimal()):
-            raise LookupError(f"{word!r} isn't the number of an experiment, or all")
+        if not (word.isascii() and word.isdecimal() and len(word) <= _DIGITS):
+            raise LookupError(f"{word[:40]!r} isn't the number of an experiment, or all")
     return [int(word) for word in words]
 
 

@@ -5,6 +5,10 @@ class CannotRunError(Exception):
     """An experiment can't be run here, or was disturbed; the message is one sentence."""
 
 
+class NotKeptError(Exception):
+    """What an experiment has found can't be kept; the message is the system's reason."""
+
+
 class DidNotStartError(CannotRunError):
     """A server didn't begin to listen; `status` is its exit status, None if it still runs, `said` what it printed."""
 

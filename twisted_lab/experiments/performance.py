@@ -2,14 +2,14 @@
 
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psutil
 
-from twisted_lab.experiments.errors import CannotRunError
+from twisted_lab.experiments.errors import CannotRunError, NotKeptError
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture
 from twisted_lab.instruments.circumstances import circumstances
 from twisted_lab.instruments.run_directory import RunDirectory
@@ -53,7 +53,11 @@ class Performance:
 
 
 def perform(experiment: Experiment, directory: RunDirectory, show: Callable[[Claim | Picture], object]) -> Performance:
-    """Run an experiment, keep what it finds, and call `show` with each finding when it is there."""
+    """
+    Run an experiment, keep what it finds, and call `show` with each finding when it is there.
+
+    `NotKeptError` if that can't be kept.
+    """
     performance = Performance(experiment)
     began = time.monotonic()
     with closing(experiment.run()) as findings:  # type: ignore[type-var]  # each is a generator
@@ -72,8 +76,19 @@ def perform(experiment: Experiment, directory: RunDirectory, show: Callable[[Cla
                 performance.claims.append(found)
             else:
                 performance.pictures.append(found)
-                (directory.path / f"{found.name}.svg").write_text(found.svg, "utf-8")
+                with _keeping():
+                    (directory.path / f"{found.name}.svg").write_text(found.svg, "utf-8")
             show(found)
     performance.seconds = time.monotonic() - began
-    directory.finish(performance.as_json())
+    with _keeping():
+        directory.finish(performance.as_json())
     return performance
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Tell what goes wrong when something is kept from what goes wrong when it is shown."""
+    try:
+        yield
+    except OSError as error:
+        raise NotKeptError(error.strerror) from error
