@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface, implementer
 
 from tests.descriptors import descriptors, opened_since
+from tests.processes import DEADLINE
 from twisted_lab.filexfer.errors import (
     AccessError,
     DeniedError,
@@ -313,12 +314,12 @@ class UsersTests(AccountsTestCase):
         here = Homes(self.root)
         self.addCleanup(here.close)
         (self.root / "slow").mkdir()
-        reached, go_on = threading.Barrier(3, timeout=10), threading.Event()
+        reached, go_on = threading.Barrier(3, timeout=DEADLINE), threading.Event()
 
         def hang(path: Path) -> Root:
             if path.name == "slow":
                 reached.wait()
-                go_on.wait(10)
+                go_on.wait(DEADLINE)
             return Root(path)
 
         before = descriptors()
@@ -330,7 +331,7 @@ class UsersTests(AccountsTestCase):
             self.assertEqual(here.open_store("bob", Path(), None).stat(()).kind, "directory")
             go_on.set()
             for thread in threads:
-                thread.join(10)
+                thread.join(DEADLINE)
         self.assertEqual(len(opened_since(before)), 2)
 
     def test_shared(self) -> None:

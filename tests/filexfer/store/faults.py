@@ -22,6 +22,7 @@ from typing import Any, Self
 from unittest import mock
 
 from tests.filexfer.store.scenarios import SCENARIOS, Scenario, counted
+from tests.processes import DEADLINE
 from twisted_lab.filexfer import store
 from twisted_lab.filexfer.store import exclusive, small_files, space, staging
 from twisted_lab.filexfer.store.root import Root
@@ -148,7 +149,7 @@ class Zygote:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=DEADLINE)
 
 
 def _modules() -> list[ModuleType]:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 from tests.filexfer.store.trees import TreeTestCase
+from tests.processes import DEADLINE
 from twisted_lab.filexfer.store import directory_sync
 from twisted_lab.filexfer.store.directory_sync import DirectorySync
-
-WAIT = 10.0
 
 
 class DirectorySyncTests(TreeTestCase):
@@ -40,7 +39,7 @@ class DirectorySyncTests(TreeTestCase):
         """Wait to be let go, and say what went wrong."""
         self.synced.append(descriptor)
         self.begun.release()
-        assert self.go.acquire(timeout=WAIT)
+        assert self.go.acquire(timeout=DEADLINE)
         if self.error is not None:
             raise self.error
 
@@ -61,7 +60,7 @@ class DirectorySyncTests(TreeTestCase):
 
     def wait_until(self, happened: Callable[[], bool]) -> None:
         """Wait for what other threads do."""
-        for _ in range(int(WAIT / 0.01)):
+        for _ in range(int(DEADLINE / 0.01)):
             if happened():
                 return
             threading.Event().wait(0.01)
@@ -77,19 +76,19 @@ class DirectorySyncTests(TreeTestCase):
         for _ in range(10):
             self.go.release()
         for thread in self.threads:
-            thread.join(WAIT)
+            thread.join(DEADLINE)
             self.assertFalse(thread.is_alive())
 
     def test_those_who_come_meanwhile_share_the_next(self) -> None:
         """Whoever comes while one fsync runs isn't served by it, for it may have begun too early, but by the next."""
         self.start(self.directories[0])
-        assert self.begun.acquire(timeout=WAIT)
+        assert self.begun.acquire(timeout=DEADLINE)
         self.start(self.directories[0], 5)
         self.wait_until(lambda: self.sharers() == 5)
         self.assertFalse(self.begun.acquire(timeout=0.05))
         self.assertEqual(self.results, [])
         self.go.release()
-        assert self.begun.acquire(timeout=WAIT)
+        assert self.begun.acquire(timeout=DEADLINE)
         self.wait_until(lambda: len(self.results) == 1)
         self.finish()
         self.assertEqual(len(self.synced), 2)
@@ -99,8 +98,8 @@ class DirectorySyncTests(TreeTestCase):
         """Another directory is brought to the disk at the same time."""
         self.start(self.directories[0])
         self.start(self.directories[1])
-        assert self.begun.acquire(timeout=WAIT)
-        assert self.begun.acquire(timeout=WAIT)
+        assert self.begun.acquire(timeout=DEADLINE)
+        assert self.begun.acquire(timeout=DEADLINE)
         self.finish()
         self.assertEqual(sorted(self.synced), sorted(self.directories))
 
@@ -114,7 +113,7 @@ class DirectorySyncTests(TreeTestCase):
     def test_an_error_reaches_all_who_shared(self) -> None:
         """Nobody is told that it is on the disk when it isn't; the next try is a new one."""
         self.start(self.directories[0])
-        assert self.begun.acquire(timeout=WAIT)
+        assert self.begun.acquire(timeout=DEADLINE)
         self.start(self.directories[0], 3)
         self.wait_until(lambda: self.sharers() == 3)
         self.error = OSError(errno.EIO, "Input/output error")

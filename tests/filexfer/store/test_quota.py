@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 from tests.filexfer.store.trees import TreeTestCase
+from tests.processes import DEADLINE
 from twisted_lab.filexfer.errors import BusyError, InputOutputError, QuotaExceededError
 from twisted_lab.filexfer.store.quota import Ledger
 from twisted_lab.filexfer.store.root import Root
@@ -136,18 +137,18 @@ class ReserveTests(TreeTestCase):
 
         def count(_root: Root) -> int:
             begun.set()
-            go_on.wait(10)
+            go_on.wait(DEADLINE)
             return 7
 
         with mock.patch("twisted_lab.filexfer.store.quota._count", count):
             ledger = Ledger(self.root, 100)
             thread = threading.Thread(target=ledger.count)
             thread.start()
-            begun.wait(10)
+            begun.wait(DEADLINE)
             self.assertRaises(BusyError, ledger.reserve, 1)
             self.assertRaises(BusyError, ledger.count)
             go_on.set()
-            thread.join(10)
+            thread.join(DEADLINE)
             self.assertEqual(ledger.used, 7)
 
     def test_threads(self) -> None:
