@@ -166,7 +166,7 @@ def test_a_plot(tmp_path: Path) -> None:
     """A plot is drawn, or a sentence says what that needs."""
     path = tmp_path / "framing.svg"
     words = ["benchmarks/framing.py", "--scale", "small", "--rounds", "1", "--plot", str(path)]
-    ended = command(sys.executable, *words, cwd=ROOT)
+    ended = command(sys.executable, *words, cwd=ROOT, deadline=3 * DEADLINE)
     if find_spec("matplotlib"):
         assert ended.returncode == 0
         assert "<svg" in path.read_text()
