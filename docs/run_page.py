@@ -10,7 +10,8 @@ what it prints, standard error included. Three things make a page readable and s
   ports, versions, paths) is made equal before the two are compared: see `VARYING`.
 - In a block with ``:class: measured`` every number is as good as another, with its unit, and each bar, and what a table
   says of two that differ or don't. That the load was late, as it is on a busy machine, isn't counted as seen; says a
-  command nothing else, it couldn't measure here, and that is enough.
+  command nothing else, it couldn't measure here, and that is enough. Nor is it that a server left clients waiting, as
+  one does that stood still with the machine.
 - A block with ``:class: server`` holds one command that goes on running, in a terminal of its own, while the blocks
   below it run. It takes the place of the servers before it, unless it has ``--pidfile=`` and so can run beside them.
   What it logs until it is stopped must begin with what is shown.
@@ -82,6 +83,8 @@ LATE = re.compile(
 FIGURES = [
     (LATE, ""),
     (re.compile(r"^.*: the load was the bottleneck in .*\n", re.MULTILINE), ""),
+    (re.compile(r"^.*: up to [\d,]+ (messages|of [\d,]+ connections?) had no answer .*\n", re.MULTILINE), ""),
+    (re.compile(r"\bunserved\b"), "N"),
     (re.compile(r"≥ |no difference shown, | *(no difference shown|differs)$", re.MULTILINE), ""),
     (re.compile(r"\d[\d,.]*( (µs|ms|s|B|KiB|MiB)\b)?"), "N"),
     (re.compile(r"(?<= )-(?= |$)", re.MULTILINE), "N"),  # what couldn't be counted
