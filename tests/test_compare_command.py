@@ -226,6 +226,17 @@ def test_two_runs_that_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert b"two runs that are kept can be compared" in done.stderr
 
 
+def test_a_directory_with_a_contestants_name(tmp_path: Path) -> None:
+    """It isn't taken for a run; one that is neither is told."""
+    for name in ("echo", "selectors", "other"):
+        (tmp_path / name).mkdir()
+    done = compare(tmp_path, "echo", "selectors", "-c", "1", "--rounds", "1", *QUICK, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    done = compare(tmp_path, "other", "other", cwd=tmp_path)
+    assert done.returncode == os.EX_NOINPUT
+    assert b"other holds no run" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

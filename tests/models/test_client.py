@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.processes import Running, answering, command, program, receive
+from tests.processes import DEADLINE, Running, answering, command, program, receive
 
 WORDS = (sys.executable, "-m", "twisted_lab.models.client")
 
@@ -23,6 +23,18 @@ def test_all_are_answered(echo: Running, count: int) -> None:
     assert said == dict.fromkeys(
         [b"sends b'one'", b"received b'echo one'", b"sends b'two'", b"received b'echo two'"], count
     )
+
+
+def test_bytes_that_are_no_text(echo: Running) -> None:
+    """They are sent as they were typed."""
+    done = subprocess.run(
+        [*WORDS, "127.0.0.1", str(echo.port), "-c", "1", "-m", b"\xff\xfe"],
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == os.EX_OK, done.stderr
+    assert done.stdout.splitlines()[-1] == rb"connection 1: received b'echo \xff\xfe'"
 
 
 def test_an_answer_in_pieces() -> None:
@@ -75,4 +87,4 @@ def test_server_ends(silent: str) -> None:
     with process.stdout:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 128 + signal.SIGINT
+        assert process.wait(DEADLINE) == 128 + signal.SIGINT

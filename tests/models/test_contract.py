@@ -1,5 +1,6 @@
 """What all models have in common: whatever is behind it, an echo server behaves alike on the wire."""
 
+import errno
 import os
 import signal
 import socket
@@ -16,6 +17,9 @@ import pytest
 
 from tests.processes import DEADLINE, Running, children, command, connect, program, receive, receive_all
 from twisted_lab.models import NAMES, ONE_AT_A_TIME
+from twisted_lab.models.socketserver import Handler
+from twisted_lab.models.socketserver_threads import ThreadingServer
+from twisted_lab.models.threads import REST
 
 MIB = 2**20
 RESET = struct.pack("ii", 1, 0)  # what SO_LINGER must be for a close to be a reset
@@ -170,6 +174,23 @@ def test_more_clients_than_files(name: str) -> None:
             with client(running) as connection, suppress(OSError):
                 answered = is_answered(connection)
         running.stop()
+
+
+def test_threads_rest_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client who can't be accepted waits; the server doesn't try again and again meanwhile, on a whole core."""
+    rests: list[float] = []
+    monkeypatch.setattr("twisted_lab.models.socketserver_threads.time.sleep", rests.append)
+
+    class Full:
+        def accept(self) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    with ThreadingServer(("127.0.0.1", 0), Handler) as server:
+        listener = server.socket
+        monkeypatch.setattr(server, "socket", Full())
+        server._handle_request_noblock()  # type: ignore[attr-defined]  # what the library's loop calls
+        assert rests == [REST]
+        monkeypatch.setattr(server, "socket", listener)
 
 
 def test_prefork_shares_with_no_stranger() -> None:

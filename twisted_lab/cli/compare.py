@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare; give 0, or 1 if a contestant failed."""
     sys.path.insert(0, "")  # module:attribute may be here, as for twistd
     names: list[str] = arguments.names
-    kept = [name for name in names if name not in MODELS and Path(name).is_dir()]
+    kept = [name for name in names if _is_kept(name)]
     if kept:
         if len(kept) != 2 or len(names) != 2:
             stop(os.EX_USAGE, "two runs that are kept can be compared, and nothing else with them")
@@ -114,6 +114,20 @@ class _Comparing:
         keep_line(self._directory, "samples.jsonl", sample.as_json())
         if self._json:
             print_json({"event": "sample", **sample.as_json()})
+
+
+def _is_kept(name: str) -> bool:
+    """Tell whether a name is a run's directory: one may well be called as a contestant is."""
+    path = Path(name)
+    if name in MODELS or not path.is_dir():
+        return False
+    if (path / "run.json").is_file():
+        return True
+    try:
+        find(name)
+    except LookupError:
+        return True  # and it will be told what is wrong with it
+    return False
 
 
 def _contestants(names: Sequence[str], *, everyone: bool) -> list[Contestant]:

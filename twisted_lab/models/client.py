@@ -106,14 +106,18 @@ def main() -> None:
         parser.error("there must be one connection at least")
     if arguments.message and "" in arguments.message:
         parser.error("a message has one byte at least: nothing else is ever answered")
-    messages = [text.encode() for text in arguments.message or ["Message 1 from client.", "Message 2 from client."]]
+    messages = [_encode(text) for text in arguments.message or ["Message 1 from client.", "Message 2 from client."]]
     try:
-        talk((arguments.host, arguments.port), arguments.connections, messages, arguments.prefix.encode())
+        talk((arguments.host, arguments.port), arguments.connections, messages, _encode(arguments.prefix))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except OSError as error:
         print(f"{arguments.host}:{arguments.port}: {error.strerror or error}", file=sys.stderr)
         sys.exit(os.EX_UNAVAILABLE)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")  # bytes that are no text stay what they are
 
 
 if __name__ == "__main__":

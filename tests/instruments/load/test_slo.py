@@ -21,10 +21,19 @@ class SearchTests(SynchronousTestCase):
             steps += 1
         self.assertLess(steps, 40)
         if search.best is None:
-            self.assertLess(limit, max(first, FEWEST))
+            self.assertLess(limit, max(first, FEWEST / 2.0))
         else:
             self.assertLessEqual(search.best, limit)
             self.assertLess(limit, search.best * NEAR * 1.0001)
+
+    def test_no_run_has_too_few_messages_to_tell(self) -> None:
+        """Not the first one either."""
+        search = Search(1.0, 0.5)
+        tried = []
+        while search.rate is not None:
+            tried.append(search.rate)
+            search.held(search.rate <= 50)
+        self.assertEqual(min(tried), FEWEST / 0.5)
 
     def test_nothing_holds(self) -> None:
         """It gives up when a run would have too few messages to tell."""

@@ -35,7 +35,7 @@ class Search:
 
     def __init__(self, first: float, duration: float) -> None:
         self._least = FEWEST / duration
-        self.rate: float | None = first
+        self.rate: float | None = max(first, self._least)
         self.best: float | None = None
         self._worst: float | None = None
 
