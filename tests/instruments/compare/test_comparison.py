@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.instruments.load.test_measurement import CLOSED, interval
 from twisted_lab.instruments import figures
 from twisted_lab.instruments.compare import plots
+from twisted_lab.instruments.compare.arena import _numbers
 from twisted_lab.instruments.compare.columns import cost, notes, speed
 from twisted_lab.instruments.compare.comparison import Comparison, Sample
 from twisted_lab.instruments.compare.saved import save
+from twisted_lab.instruments.load.histogram import Times
+from twisted_lab.instruments.load.measurement import Measurement
 from twisted_lab.instruments.load.plan import Plan
 from twisted_lab.instruments.run_directory import RunDirectory
 
@@ -70,6 +74,12 @@ class ComparisonTests(SynchronousTestCase):
         comparison.add(Sample("blocking", 8, 0, {"rate": 3000}, unanswered=7, starved=7))
         self.assertEqual(speed(comparison, 8)[2][:4], ["blocking", "3,000", "", "unserved"])
         self.assertEqual(notes(comparison.rows(8)), ["blocking: up to 7 of 8 connections had no answer at all"])
+
+    def test_a_server_that_is_behind_has_no_times_yet(self) -> None:
+        """All that it has answered was sent in the warm-up: that isn't to have answered at once."""
+        measured = Measurement(CLOSED, [interval(service=Times().flush())])
+        self.assertEqual(_numbers(measured, [], 1), {"rate": 100})
+        self.assertIn("p99", _numbers(Measurement(CLOSED, [interval()]), [], 1))
 
     def test_few_rounds_show_nothing(self) -> None:
         """Below five there is no interval, and nothing is said of a difference."""

@@ -1,5 +1,7 @@
 """A load in memory, with a clock of the test's: what it counts, from when, and that it can't be fooled."""
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -8,6 +10,7 @@ from tests.instruments.load.servers import HEALTHY, prompt, run, stalling
 from twisted_lab.instruments.load import generator
 from twisted_lab.instruments.load.generator import LoadFailedError
 from twisted_lab.instruments.load.interval import Interval
+from twisted_lab.instruments.load.lanes import StreamLane
 from twisted_lab.instruments.load.plan import Plan
 
 PLAN = Plan("echo", "nowhere", connections=4, rate=200.0, duration=4.0, warmup=1.0, timeout=2.0)
@@ -81,23 +84,45 @@ class OpenLoopTests(SynchronousTestCase):
 
     def test_far_more_than_can_be_sent(self) -> None:
         """All of it is counted, with the time that it waited, though most of it was never sent."""
-        looks = 0
-
-        class Ticking(Clock):
-            def seconds(self) -> float:
-                nonlocal looks
-                looks += 1
-                self.rightNow += 1e-4  # each look takes its time, and so does each message
-                return self.rightNow
-
-        self.patch(servers, "Clock", Ticking)
+        most = self.let_messages_take(1e-5)
         plan = Plan(**{**PLAN.as_json(), "rate": 1e6, "duration": 2.0})
         measured = run(plan, lambda _: 1e6, step=0.05)
-        self.assertLess(looks, 100_000)
+        self.assertLess(most[0], 1000)  # in one go, until the reactor had its turn
         self.assertApproximates(measured.sent, 2_000_000, 8)
         self.assertEqual(measured.unanswered, measured.sent)
         self.assertEqual(measured.summaries["latency"]["count"], measured.sent)
         self.assertApproximates(measured.percentile("latency", 50), plan.timeout + 1, 0.1)
+
+    def test_what_is_behind_in_the_end_is_sent_all_the_same(self) -> None:
+        """Twice as much as it can send is all sent and answered, if there is time enough until it gives up."""
+        self.let_messages_take(1e-4)
+        plan = Plan(**{**PLAN.as_json(), "rate": 2e4, "duration": 0.2, "warmup": 0.1})
+        measured = run(plan)
+        self.assertApproximates(measured.sent, 4000, 1)
+        self.assertEqual(measured.unanswered, 0)
+        self.assertEqual(measured.summaries["latency"]["count"], measured.sent)
+
+    def let_messages_take(self, seconds: float) -> list[int]:
+        """Let each take so long to send; give the largest number that was sent until the reactor was called."""
+        most, sent, clock = [0], 0, Clock()
+        offer, call_later = StreamLane.offer, clock.callLater
+
+        def slowly(lane: StreamLane) -> bool:
+            nonlocal sent
+            sent += 1
+            most[0] = max(most[0], sent)
+            clock.rightNow += seconds
+            return offer(lane)
+
+        def call(*arguments: Any) -> Any:
+            nonlocal sent
+            sent = 0
+            return call_later(*arguments)
+
+        self.patch(clock, "callLater", call)
+        self.patch(servers, "Clock", lambda: clock)
+        self.patch(StreamLane, "offer", slowly)
+        return most
 
     def use_processor(self, share: float, until: float = 1e9) -> None:
         """Let the load use that share of a core, until that time."""

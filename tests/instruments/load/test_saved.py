@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from tests.instruments.load.test_measurement import OPEN, interval
+from twisted_lab.instruments.load import plot
+from twisted_lab.instruments.load.histogram import Times
 from twisted_lab.instruments.load.interval import Interval
 from twisted_lab.instruments.load.measurement import Measurement
 from twisted_lab.instruments.load.plan import Plan
@@ -50,6 +53,15 @@ def test_hdrhistograms_own_reader(kept: RunDirectory) -> None:
     assert [histogram.get_total_count() for histogram in found] == [100] * 3
     times = [(each.get_start_time_stamp() / 1000 - BEGAN, each.get_end_time_stamp() / 1000 - BEGAN) for each in found]
     assert times == [(1, 2), (2, 3), (3, 3.25)]
+
+
+def test_a_second_without_times_is_a_gap() -> None:
+    """The picture doesn't show that nothing took no time."""
+    seconds = [interval(0), interval(1, latency=Times().flush()), interval(2)]
+    lines = plot.draw(Measurement(Plan("echo", "nowhere", rate=100.0, duration=3.0), seconds)).axes[1].lines
+    for line in lines:
+        assert [value > 0 for value in line.get_ydata()] == [True, False, True]
+        assert isnan(line.get_ydata()[1])
 
 
 def test_it_comes_back(kept: RunDirectory) -> None:
