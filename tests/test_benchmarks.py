@@ -88,6 +88,17 @@ def test_echo(tmp_path: Path) -> None:
         assert numbers["missing"] == ["missing: every server (apt-get install gcc)"]
 
 
+def load(tmp_path: Path, address: str, *, seconds: float) -> dict[str, Any]:
+    """Compile the load, have it send messages of 64 bytes over one connection, and give what it measured."""
+    program = str(tmp_path / "load")
+    subprocess.run(
+        ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, ROOT / "benchmarks/echo/load.c"], check=True
+    )
+    ended = command(program, address.rpartition(":")[2], str(os.getpid()), "64", "1", "0", str(seconds))
+    numbers: dict[str, Any] = json.loads(ended.stdout)
+    return numbers
+
+
 def change(data: bytes) -> bytes:
     """Give it with another last byte."""
     return data[:-1] + bytes([data[-1] ^ 1])
@@ -112,14 +123,25 @@ def test_the_load_checks_what_comes_back(tmp_path: Path, wrong: Callable[[bytes]
             connection.sendall(wrong(data) if number == 99 else data)
         connection.shutdown(socket.SHUT_WR)
 
-    program = str(tmp_path / "load")
-    subprocess.run(
-        ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program, ROOT / "benchmarks/echo/load.c"], check=True
-    )
     with answering(answer) as address:
-        ended = command(program, address.rpartition(":")[2], str(os.getpid()), "64", "1", "0", "20")
-    numbers = json.loads(ended.stdout)
+        numbers = load(tmp_path, address, seconds=20)
     assert (numbers["errors"], numbers["reason"], numbers["count"]) == (1, reason, 99)
+
+
+@needs_compiler
+def test_the_load_waits_for_something_to_count(tmp_path: Path) -> None:
+    """When a server stands still for all of the time that counts, that lasts until a message has come back."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(connection.recv(1))
+        time.sleep(0.5)
+        while data := connection.recv(64):
+            connection.sendall(data)
+
+    with answering(answer) as address:
+        numbers = load(tmp_path, address, seconds=0.05)
+    assert (numbers["errors"], numbers["reason"]) == (0, "")
+    assert numbers["count"] >= 1
 
 
 @needs_compiler
