@@ -82,7 +82,7 @@ class RuleTests(SynchronousTestCase):
         matches("*[ab]?" * 60 + "c", "ab" * 127)
         matches("/".join(["**", "a"] * 400 + ["b"]), "/".join("a" * 2048))
         # The first alone would take longer than the universe has.
-        self.assertLess(time.monotonic() - began, 30)
+        self.assertLess(time.monotonic() - began, 60)
 
 
 class FiltersTests(SynchronousTestCase):
