@@ -238,6 +238,16 @@ class ZeroCopyTests(HandshakeTestCase):
         server.transport.abortConnection()
         await self.assertFailure(received, ConnectionLost, ConnectionDone)
 
+    async def test_lost_before_it_begins(self) -> None:
+        """A connection that is lost while what was written before is sent is said to be lost, of every kind."""
+        for kind in ("tcp", "unix", "tls"):
+            client, _ = await self.connect(kind)
+            sending = self.send(client)
+            client.transport.abortConnection()
+            await client.lost
+            with self.assertRaises((ConnectionDone, ConnectionLost)):
+                await sending
+
     async def test_cancelled(self) -> None:
         """Who waits can be cancelled, and the file's descriptor isn't used after that."""
         client, server = await self.connect("tcp")

@@ -86,6 +86,9 @@ class Mover:
         `ConnectionLost` if the connection fails, of which its protocol is told too; Twisted's `TimeoutError`; and what
         the file raises.
         """
+        if self.stopped:  # while the content was got ready: there is no socket any more
+            flow.stop()
+            return Pause.TURN
         self._flow = flow
         flow.layer = self._layer
         connection = os.dup(self._socket.fileno())
@@ -110,7 +113,7 @@ class Mover:
         # In its next turn a reactor sends what can be sent, even one that has no writer for that.
         await deferLater(self._reactor, 0)
         waited = 0.0
-        if not is_plain(self._transport):
+        if self._socket is not self._transport:
             await deferLater(self._reactor, 0)  # Twisted's TLS keeps what is written for so long
         while not self.stopped and self._socket in self._reactor.getWriters():
             if self._timeout is not None and waited > self._timeout:
