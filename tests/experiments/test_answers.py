@@ -10,6 +10,7 @@ import pytest
 from tests.experiments.fakes import Pair
 from twisted_lab.experiments import client, e12_framing, e13_header
 from twisted_lab.experiments.server import start
+from twisted_lab.experiments.strings import frame
 
 
 def header(text: str, encoding: str = "ascii") -> bytes:
@@ -69,7 +70,7 @@ def test_how_a_value_is_shown(value: object, shown: str) -> None:
 
 def test_more_than_were_sent() -> None:
     """More strings than were sent are said to be that."""
-    sent = b"".join(map(e12_framing.frame, [b"one", b"two", b"three"]))
+    sent = b"".join(map(frame, [b"one", b"two", b"three"]))
     claim = e12_framing.judge("they come back", bytes(48), sent, "")
     assert claim.observed.startswith("12 strings came back, and 3 were sent, not as sent: ")
     assert e12_framing.count_of(claim) == "12 strings came back, and 3 were sent"

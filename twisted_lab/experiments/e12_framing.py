@@ -25,7 +25,7 @@ from twisted_lab.experiments.errors import CannotRunError
 from twisted_lab.experiments.experiment import Claim, Experiment, Picture, times
 from twisted_lab.experiments.pieces import send_piece, wait_until_read
 from twisted_lab.experiments.server import HOST, Server, hosted
-from twisted_lab.experiments.strings import Strings
+from twisted_lab.experiments.strings import Strings, frame, split
 from twisted_lab.experiments.wrong import StockStrings
 
 #: Seconds, of those that the server has for it, in which a check wants an answer.
@@ -207,18 +207,6 @@ def talk(connection: Connection, data: bytes, count: int | None = None) -> bytes
     with suppress(OSError):
         connection.sendall(data)
     return receive(connection, len(data) if count is None else count)
-
-
-def frame(string: bytes) -> bytes:
-    """Give an Int32 string: its length in 4 bytes, and itself."""
-    return struct.pack("!I", len(string)) + string
-
-
-def split(stream: bytes) -> Iterator[bytes]:
-    """Give the whole strings at the beginning of a stream."""
-    while len(stream) >= 4 and len(stream) >= 4 + (length := int.from_bytes(stream[:4])):
-        yield stream[4 : 4 + length]
-        stream = stream[4 + length :]
 
 
 def compare_cost() -> Claim:
