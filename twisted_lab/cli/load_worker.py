@@ -71,8 +71,9 @@ async def _work(reactor: Any, plan: Any, worker: int, report: int) -> int:
         return Failure(UnreachableError(os.EX_UNAVAILABLE, sentence))
 
     async def open_one(factory: Any) -> Any:
-        connecting = ensureDeferred(connect_or_raise(reactor, plan.target, driver.default_port, factory))
-        return await connecting.addTimeout(plan.connect_timeout, reactor, too_late)
+        within = plan.connect_timeout
+        connecting = ensureDeferred(connect_or_raise(reactor, plan.target, driver.default_port, factory, within))
+        return await connecting.addTimeout(within, reactor, too_late)
 
     # From here on, for the first process may be gone before all connections are there.
     orders = _Orders(reactor)

@@ -25,7 +25,7 @@ def describe_load(parser: Parser) -> None:
     add("--slo", type=_bound, metavar="pN=TIME", help="search the highest rate at which it holds: p99=20ms")
     add("--content", type=Path, metavar="FILE", help="send this as the message, not drawn bytes")
     add("--connect-rate", type=rate, metavar="RATE", help="connect so many a second (default: 64 at a time)")
-    text = "wait so long to connect, 10s at most, and for the last answers (default: 10s)"
+    text = "wait so long to connect, and for the last answers (default: 10s)"
     add("--timeout", type=duration, default=10.0, metavar="TIME", help=text)
     add_measuring(parser, duration_default="10s", warmup_default="1s")
 

@@ -18,7 +18,7 @@ from twisted.internet.task import LoopingCall, react
 from twisted_lab.net.host_endpoint import HostEndpoint
 from twisted_lab.net.reason import show_reason
 
-CONNECT_TIMEOUT = 10  # seconds
+CONNECT_TIMEOUT = 10.0  # seconds
 INTERRUPTED = 130
 #: Seconds after an interrupt that another one is taken for the same.
 TOGETHER = 1.0
@@ -132,11 +132,13 @@ async def connect(reactor: Any, target: str | None, default_port: int, factory: 
         stop(error.status, str(error))
 
 
-async def connect_or_raise(reactor: Any, target: str | None, default_port: int, factory: IProtocolFactory) -> Any:
-    """Do as `connect`, but raise `UnreachableError` if it can't be had."""
+async def connect_or_raise(
+    reactor: Any, target: str | None, default_port: int, factory: IProtocolFactory, within: float = CONNECT_TIMEOUT
+) -> Any:
+    """Do as `connect`, but raise `UnreachableError` if it can't be had; HOST:PORT has `within` seconds."""
     shown = target or f"127.0.0.1:{default_port}"
     try:
-        endpoint = _endpoint(reactor, shown, default_port)
+        endpoint = _endpoint(reactor, shown, default_port, within)
     except (ImportError, NameError):  # what Twisted says without pyOpenSSL
         raise UnreachableError(os.EX_USAGE, f"{shown} needs TLS: pip install 'twisted-lab[tls]'") from None
     except Exception as error:  # endpoint parsers are plugins: they raise what they like
@@ -184,14 +186,14 @@ def how_it_ended(reason: BaseException | None) -> str:
     return f"the connection was lost: {show_reason(reason)}"
 
 
-def _endpoint(reactor: Any, target: str, default_port: int) -> IStreamClientEndpoint:
+def _endpoint(reactor: Any, target: str, default_port: int, timeout: float) -> IStreamClientEndpoint:
     match = _HOST_AND_PORT.fullmatch(target)
     if match is None and ":" in target:
         return cast("IStreamClientEndpoint", clientFromString(reactor, target))
     host, port = (match[1].strip("[]"), int(match[2])) if match else (target, default_port)
     if not 0 < port < 2**16:
         raise ValueError(f"{port} isn't a port")
-    return HostEndpoint(reactor, host, port, timeout=CONNECT_TIMEOUT)
+    return HostEndpoint(reactor, host, port, timeout)
 
 
 def _show_cause(error: Exception) -> str:
