@@ -44,14 +44,16 @@ def test_a_right_server_in_memory() -> None:
 def test_ones_own_server_that_is_wrong(tmp_path: Path) -> None:
     """Status 1; what was expected and what happened; JUnit's file; and a test of pytest's that fails by itself."""
     (tmp_path / "mine.py").write_text(WRONG)
+    (tmp_path / "kept").mkdir()
     words = ("mine:wrong", "--codec", "int32", "--limit", "20", "--only", "framing")
-    done = conform(*words, "-j", "results.xml", "--save", ".", cwd=tmp_path)
+    done = conform(*words, "-j", "results.xml", "--save", "kept", cwd=tmp_path)
     assert done.returncode == 1
     assert "cut after byte 1 of 14" in done.stdout.decode()
     assert "expected: the same replies" in done.stdout.decode()
     suite = ET.parse(tmp_path / "results.xml").getroot()  # noqa: S314  # ours
     assert int(suite.attrib["failures"]) >= 4
-    again = command(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_conform_f5.py", cwd=tmp_path)
+    pytest_command = str(SCRIPTS / "pytest")  # which, other than python -m pytest, adds no directory
+    again = command(pytest_command, "-q", "-p", "no:cacheprovider", "kept/test_conform_f5.py", cwd=tmp_path)
     assert again.returncode == 1, again.stdout.decode()
     assert "AssertionError: mine:wrong: " in again.stdout.decode()
     right = WRONG.replace("class ReadIsMessage(Protocol)", "class Old(Protocol)")
@@ -59,7 +61,7 @@ def test_ones_own_server_that_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         right + "    MAX_LENGTH = 20\n\n    def stringReceived(self, string):\n        self.sendString(string)\n"
     )
-    again = command(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_conform_f5.py", cwd=tmp_path)
+    again = command(pytest_command, "-q", "-p", "no:cacheprovider", "kept/test_conform_f5.py", cwd=tmp_path)
     assert again.returncode == 0, again.stdout.decode()
 
 
@@ -170,6 +172,68 @@ port = reactor.listenTCP(0, Factory.forProtocol(Dying), interface="127.0.0.1")
 print(f"dying listens on 127.0.0.1:{port.getHost().port}", flush=True)
 reactor.run()
 """
+
+
+LOSING = """
+import asyncio
+import sys
+
+SERVED = int(sys.argv[1])
+
+
+class Losing(asyncio.Protocol):
+    \"\"\"Answers strings; aborts at their end. After so many connections it closes each at once.\"\"\"
+
+    count = 0
+
+    def connection_made(self, transport):
+        Losing.count += 1
+        self.transport, self.waiting = transport, b""
+        if Losing.count > SERVED:
+            transport.close()
+
+    def data_received(self, data):
+        self.waiting += data
+        while len(self.waiting) >= 4 and len(self.waiting) >= (end := 4 + int.from_bytes(self.waiting[:4], "big")):
+            self.transport.write(self.waiting[:end])
+            self.waiting = self.waiting[end:]
+
+    def eof_received(self):
+        self.transport.abort()
+
+
+async def main():
+    server = await asyncio.get_running_loop().create_server(Losing, "127.0.0.1", 0)
+    print(f"losing listens on 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("served", "case", "sentence"), [(10**9, "C3", "bytes of replies came"), (7, "C6", "the server ")]
+)
+def test_what_real_sockets_hide(tmp_path: Path, served: int, case: str, sentence: str) -> None:
+    """Replies that are lost beyond what sockets keep, and a close that comes a moment after connecting, are seen."""
+    (tmp_path / "losing.py").write_text(LOSING)
+    with program(sys.executable, str(tmp_path / "losing.py"), str(served)) as running:
+        done = conform(running.addresses[0], "--codec", "int32", "--only", case)
+    assert done.returncode == 1, done.stdout.decode()
+    assert sentence in done.stdout.decode()
+
+
+@pytest.mark.parametrize("words", [("--list",), ("echo", "--only", "F1")])
+def test_a_reader_that_has_seen_enough(words: tuple[str, ...]) -> None:
+    """A closed pipe ends it as it ends any filter."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as output:
+        done = subprocess.run(  # ours
+            [LAB, "conform", *words], stdout=output, stderr=subprocess.PIPE, timeout=DEADLINE, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_server_that_dies(tmp_path: Path) -> None:

@@ -27,8 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     sys.path.insert(0, "")  # module:attribute may be here, as for twistd
     try:
         chosen = cases(arguments.only)
-        if arguments.list:
-            return _list(chosen, as_json=arguments.json)
+    except LookupError as error:
+        stop(os.EX_USAGE, str(error))
+    if arguments.list:
+        return _list(chosen, as_json=arguments.json)
+    try:
         if arguments.target is None:
             stop(os.EX_USAGE, "what is to be examined? module:Factory, a specimen, or HOST:PORT with --codec")
         target = targets.find(arguments.target, arguments.codec, arguments.fault, arguments.limit)
@@ -60,6 +63,8 @@ def _examine(target: Target, chosen: list[Case], arguments: argparse.Namespace) 
             _show(result, as_json=arguments.json)
     except LookupError as error:
         stop(os.EX_USAGE, str(error))
+    except BrokenPipeError:  # who reads what we write has seen enough
+        raise
     except OSError as error:
         _unreachable(target.name, error)
     return results

@@ -12,7 +12,7 @@ import pytest
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import Logger, globalLogPublisher
 from twisted.protocols.basic import Int32StringReceiver, LineReceiver, NetstringReceiver
 from twisted.python.failure import Failure
@@ -23,13 +23,15 @@ from tests.instruments.conform.servers import Echo as StockEcho
 from twisted_lab.filexfer.modes import Mode
 from twisted_lab.filexfer.server.accounts import Accounts
 from twisted_lab.filexfer.server.factory import FilexferFactory
+from twisted_lab.instruments.conform import framing as framings
 from twisted_lab.instruments.conform import targets
+from twisted_lab.instruments.conform.case import wait_while_it_comes
 from twisted_lab.instruments.conform.drawn import search
 from twisted_lab.instruments.conform.examination import Result, cases, examine
 from twisted_lab.instruments.conform.framing import payloads
 from twisted_lab.instruments.conform.junit import as_xml
 from twisted_lab.instruments.conform.memory_subject import MemorySubject
-from twisted_lab.instruments.conform.verdict import Finding, Verdict
+from twisted_lab.instruments.conform.verdict import Finding, UnknownError, Verdict
 from twisted_lab.net.int32 import Int32Receiver
 from twisted_lab.specimen import ECHO, HEADER, Specimen
 from twisted_lab.testing import Conformance, replay
@@ -289,6 +291,64 @@ def test_a_server_may_take_its_time(seconds: float) -> None:
     assert {"F2", "F5", "F7", "P2", "P4", "I1"} <= {*results}
 
 
+class OneByOne(LineReceiver):
+    """Answers a line so long after the one before."""
+
+    factory: Any
+    delimiter = b"\r\n"
+
+    def connectionMade(self) -> None:
+        """Have nothing to do."""
+        self.lines: list[bytes] = []
+
+    def lineReceived(self, line: bytes) -> None:
+        """Answer it when its turn comes."""
+        self.lines.append(line)
+        if len(self.lines) == 1:
+            self.factory.clock.callLater(self.factory.seconds, self.answer)
+
+    def answer(self) -> None:
+        """Answer the first that waits."""
+        if self.connected:
+            self.sendLine(self.lines.pop(0))
+            if self.lines:
+                self.factory.clock.callLater(self.factory.seconds, self.answer)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 1.0])
+def test_a_server_may_answer_one_after_the_other(seconds: float) -> None:
+    """Each reply comes in its time, and together they may take as long as they take."""
+
+    def make(clock: Clock) -> Any:
+        factory = plain(OneByOne)()
+        factory.clock, factory.seconds = clock, seconds
+        return factory
+
+    assert failing(targets.of(make, "line"), ["F2", "F4", "F7", "P2", "P3", "I"]) == set()
+
+
+def test_replies_without_end() -> None:
+    """Nobody waits for ever for what goes on to come: what isn't known is said to be that."""
+
+    class Babbling(LineReceiver):
+        factory: Any
+
+        def connectionMade(self) -> None:
+            babble = LoopingCall(self.sendLine, b"and another thing")
+            babble.clock = self.factory.clock
+            babble.start(1.0)
+
+    def make(clock: Clock) -> Any:
+        factory = plain(Babbling)()
+        factory.clock = clock
+        return factory
+
+    with MemorySubject(make, framings.LINE) as subject:
+        peer = subject.connect()
+        with pytest.raises(UnknownError, match="after 3600 s replies are still coming"):
+            wait_while_it_comes(subject, peer, lambda: False)
+
+
 def test_what_faults_swallow_is_missed() -> None:
     """A server that would answer isn't taken for one that answers nothing."""
     for fault in ("hang", "drop_message:probability=1"):
@@ -324,6 +384,16 @@ def test_a_server_with_a_limit_of_its_own() -> None:
 def test_a_protocol_is_served() -> None:
     """A class of protocols stands for the factory that makes them."""
     assert failing(targets.of(StockEcho, "echo"), ["F", "C"]) == {"C2", "C3"}
+
+
+class Right500(Int32Receiver):
+    """Answers strings of up to 500 bytes."""
+
+    MAX_LENGTH = 500
+
+    def stringReceived(self, string: bytes) -> None:
+        """Answer."""
+        self.sendString(string)
 
 
 class Ignoring(Int32Receiver):
@@ -369,6 +439,20 @@ def test_a_finding_is_an_assertion() -> None:
 
     with pytest.raises(AssertionError, match="C2, our side shut after requests: "):
         Plain().test_C2()  # type: ignore[attr-defined]
+
+
+def test_the_limit_of_a_server_that_is_tested() -> None:
+    """It is told to `Conformance` as to the command."""
+
+    class Small(Conformance):
+        server = staticmethod(plain(type("Small", (Right500,), {})))
+        codec = "int32"
+        limit = 500
+
+    Small().test_F8()  # type: ignore[attr-defined]
+    Small.limit = None  # type: ignore[assignment]
+    with pytest.raises(AssertionError, match="F8"):
+        Small().test_F8()  # type: ignore[attr-defined]
 
 
 def test_junit() -> None:

@@ -1,15 +1,20 @@
 """Cases: each has a stable id, what it does and what is expected; and what several of them do."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from twisted_lab.instruments.conform.framing import UndecodableError, count, payloads
+from twisted_lab.instruments.conform.framing import Framing, UndecodableError, count, payloads
 from twisted_lab.instruments.conform.peer import CLOSED, OPEN, RESET, Peer, Subject
-from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
+from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, UnknownError, Verdict
 
 #: Seconds that a reply may take, and a close, over the network; in memory they are a clock's.
 PATIENCE = 5.0
+#: Seconds that replies may go on to come before the rest isn't waited for: in memory, and over the network.
+LONGEST, LONGEST_FAR = 3600.0, 60.0
+#: Bytes of a longer payload, where the limit is no less.
+LONG = 2**15
 
 
 @dataclass(frozen=True)
@@ -74,24 +79,57 @@ def decode(subject: Subject, data: bytes | bytearray) -> list[Any]:
 def baseline(subject: Subject) -> list[list[Any]]:
     """Give the replies to each of the payloads, sent alone and whole, each when the last was answered."""
     peer = subject.connect()
-    framing = subject.framing
-    found = []
-    for number, payload in enumerate(payloads(framing)):
-        before = len(peer.received)
-        peer.send(framing.request(payload))
-        subject.settle()
-        due = framing.answers[number] if framing.answers is not None else 0
-        if not answered(subject, peer, before, due):
-            subject.wait(lambda: answered(subject, peer, before, due), PATIENCE)  # noqa: B023  # called here and now
-            subject.settle()
-        found.append(decode(subject, bytes(peer.received[before:])))
-        if peer.state != OPEN:
-            raise BrokenRuleError(f"the server {ended(peer)} after a request of {len(payload):,} bytes")
-        if not answered(subject, peer, before, due):
-            raise BrokenRuleError(f"a request of {len(payload):,} bytes isn't answered within {PATIENCE:g} s")
+    due = subject.framing.answers or [0] * len(payloads(subject.framing))
+    found = [_ask(subject, peer, *each) for each in zip(payloads(subject.framing), due, strict=True)]
     peer.close()
     subject.settle()
     return found
+
+
+def long_payload(framing: Framing) -> bytes:
+    """Give a payload that is longer than those of the baseline."""
+    return b"X" * min(LONG, framing.limit or LONG)
+
+
+def reply_to_long(subject: Subject) -> list[Any]:
+    """Give the replies to that, sent alone and whole."""
+    framing, payload = subject.framing, long_payload(subject.framing)
+    peer = subject.connect()
+    due = 0 if framing.answers is None else max(framing.answers) if framing.framed else len(payload)
+    found = _ask(subject, peer, payload, due)
+    peer.close()
+    return found
+
+
+def _ask(subject: Subject, peer: Peer, payload: bytes, due: int) -> list[Any]:
+    before = len(peer.received)
+    peer.send(subject.framing.request(payload))
+    subject.settle()
+    if not answered(subject, peer, before, due):
+        wait_while_it_comes(subject, peer, lambda: answered(subject, peer, before, due))
+        subject.settle()
+    found = decode(subject, bytes(peer.received[before:]))
+    if peer.state != OPEN:
+        raise BrokenRuleError(f"the server {ended(peer)} after a request of {len(payload):,} bytes")
+    if not answered(subject, peer, before, due):
+        raise BrokenRuleError(f"a request of {len(payload):,} bytes isn't answered within {PATIENCE:g} s")
+    return found
+
+
+def wait_while_it_comes(subject: Subject, peer: Peer, until: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """
+    Wait until that is so, or until nothing has come for so many seconds: a server may answer one after the other.
+
+    Raises `UnknownError` where something comes for longer than anybody wants to wait.
+    """
+    longest = LONGEST if subject.in_memory else LONGEST_FAR
+    end = subject.seconds() + longest
+    came = -1
+    while not until() and len(peer.received) > came:
+        if subject.seconds() > end:
+            raise UnknownError(f"after {longest:g} s replies are still coming")
+        came = len(peer.received)
+        subject.wait(lambda: until() or len(peer.received) > came, seconds)  # noqa: B023  # called here and now
 
 
 def answered(subject: Subject, peer: Peer, before: int, due: int) -> bool:
@@ -130,7 +168,7 @@ def expect(subject: Subject, peer: Peer, expected: Sequence[Any]) -> None:
         except UndecodableError:
             return True
 
-    subject.wait(lambda: there() or peer.state != OPEN, PATIENCE)
+    wait_while_it_comes(subject, peer, lambda: there() or peer.state != OPEN)
     subject.settle()
     replies = decode(subject, peer.received)
     if replies != [*expected]:
@@ -147,7 +185,8 @@ def difference(replies: Sequence[Any], expected: Sequence[Any]) -> str:
 
 def closed(subject: Subject, peer: Peer, seconds: float = PATIENCE) -> Finding:
     """Judge a close that should come: an orderly one, within some seconds."""
-    subject.wait(lambda: peer.state != OPEN, seconds)
+    with suppress(UnknownError):  # what comes for ever is no close
+        wait_while_it_comes(subject, peer, lambda: peer.state != OPEN, seconds)
     if peer.state == CLOSED:
         return passed()
     if peer.state == RESET:

@@ -1,5 +1,6 @@
 """The cases as tests, for whoever has a server to test: with pytest, trial or unittest."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -22,7 +23,8 @@ class Conformance:
 
     `server`: a factory, what makes one (without arguments, or of a clock), a `Specimen`, or a receiver class; `codec`:
     the name of what it speaks, or a `Framing`; None where the server says that itself; `faults`: what stands between it
-    and its clients, each as ``twistd faultproxy --fault`` has it. With `strict`, as it is unless told otherwise, what
+    and its clients, each as ``twistd faultproxy --fault`` has it; `limit`: the longest request that it takes, in bytes,
+    where that isn't what is usual with its codec. With `strict`, as it is unless told otherwise, what
     is non-strict fails. A case that doesn't apply passes. `known`: ids of cases that fail, and why that is as it should
     be; they fail the test if they pass.
     """
@@ -30,12 +32,13 @@ class Conformance:
     server: Any
     codec: str | Framing | None = None
     faults: Sequence[str] = ()
+    limit: int | None = None
     strict = True
     seed = 0
     known: ClassVar[dict[str, str]] = {}
 
     def _examine(self, case: Case) -> None:
-        target = targets.of(self.server, self.codec, faults=self.faults)
+        target = targets.of(self.server, self.codec, faults=self.faults, limit=self.limit)
         results = [*examine(target, [case], self.seed)]
         if not results:
             return  # it doesn't apply
@@ -70,6 +73,7 @@ def replay(  # noqa: PLR0913  # as twisted-lab conform --save writes it
     limit: int | None = None,
 ) -> None:
     """Hold a conversation that ``twisted-lab conform --save`` has kept; `AssertionError` if it fails still."""
+    sys.path.insert(0, "")  # the target was found here, and that is where it is to be found again
     with learn(targets.find(target, None if ":" not in target else codec, faults, limit)).open() as subject:
         try:
             hold(subject, Conversation(requests, steps))

@@ -19,7 +19,7 @@ from twisted_lab.instruments.conform.drawn import drawn
 from twisted_lab.instruments.conform.framing import UndecodableError
 from twisted_lab.instruments.conform.learning import learn
 from twisted_lab.instruments.conform.targets import Target
-from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
+from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, UnknownError, Verdict
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def _run(case: Case, target: Target, seed: int, save: Path | None) -> Finding:
         return Finding(Verdict.FAIL, detail=str(error))
     except UndecodableError as error:
         return Finding(Verdict.FAIL, detail=f"what came back can't be read: {error}")
+    except UnknownError as error:
+        return Finding(Verdict.UNKNOWN, detail=str(error))
     except ConnectionError as error:
         return Finding(Verdict.FAIL, detail=f"a client can't connect: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  # what came out of the code that is examined says nothing of the case

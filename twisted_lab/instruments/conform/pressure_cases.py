@@ -1,7 +1,6 @@
 """P: clients that send and don't read, or read slowly. What a server keeps for them must have a bound."""
 
 from twisted_lab.instruments.conform.case import (
-    PATIENCE,
     baseline,
     case,
     converse,
@@ -9,6 +8,7 @@ from twisted_lab.instruments.conform.case import (
     passed,
     requests,
     together,
+    wait_while_it_comes,
 )
 from twisted_lab.instruments.conform.peer import OPEN, Peer, Subject
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
@@ -61,7 +61,7 @@ def reads_late(subject: Subject) -> Finding:
             and subject.framing.decode(bytes(peer.received))[0] == expected
         )
 
-    subject.wait(lambda: peer.state != OPEN or all_there(), 4 * PATIENCE)
+    wait_while_it_comes(subject, peer, lambda: peer.state != OPEN or all_there())
     if not all_there():
         raise BrokenRuleError(f"replies are missing, or others came: {len(peer.received):,} bytes in all")
     peer.close()
@@ -81,7 +81,7 @@ def stop_and_go(subject: Subject) -> Finding:
         peer.send(data[start : start + 997])
         subject.between()
     peer.read_on()
-    subject.wait(lambda: subject.framing.decode(bytes(peer.received)) == (expected, 0), PATIENCE)
+    wait_while_it_comes(subject, peer, lambda: subject.framing.decode(bytes(peer.received)) == (expected, 0))
     if subject.framing.decode(bytes(peer.received))[0] != expected:
         raise BrokenRuleError(f"replies are missing, or others came: {len(peer.received):,} bytes in all")
     peer.close()

@@ -35,5 +35,9 @@ class Finding:
         return worst(self.behaviour, self.close)
 
 
+class UnknownError(Exception):
+    """What a case asks can't be told; the message says why."""
+
+
 class BrokenRuleError(Exception):
     """The server did what it shouldn't; the message says what, beside what was expected."""
