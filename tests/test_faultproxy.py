@@ -4,11 +4,13 @@ import json
 import re
 import signal
 import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -17,6 +19,7 @@ from typing import Any
 
 import pytest
 import toxiproxy
+import trustme
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
 
 from tests.instruments.capture.packets import read
@@ -191,6 +194,107 @@ def test_a_reset_passes(side: str) -> None:
     assert seen == ([ConnectionResetError] if side == "client" else [])
 
 
+@dataclass
+class Certificates:
+    """A directory with a server's certificate and key, and one with the authority that clients trust."""
+
+    private: Path
+    public: Path
+
+    def serving(self, connection: socket.socket) -> ssl.SSLSocket:
+        """Give the server's end of TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.private / "localhost.pem")
+        return context.wrap_socket(connection, server_side=True)
+
+    def connect(self, address: str) -> ssl.SSLSocket:
+        """Connect with TLS."""
+        context = ssl.create_default_context(cafile=self.public / "authority.pem")
+        return context.wrap_socket(connect(address), server_hostname="localhost")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Make certificates for localhost."""
+    made = Certificates(tmp_path_factory.mktemp("private"), tmp_path_factory.mktemp("public"))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(made.public / "authority.pem")
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(made.private / "localhost.pem")
+    return made
+
+
+@contextmanager
+def tls_proxy(server: str, certificates: Certificates) -> Iterator[Running]:
+    """Run a proxy that speaks TLS with both sides."""
+    upstream = f"tls:localhost:{server.rpartition(':')[2]}:trustRoots={certificates.public}"
+    where = f"tls:{certificates.private}:0:interface=127.0.0.1"
+    with service("faultproxy", "--upstream", upstream, "--listen", where, "--api", "", listen=False) as running:
+        yield running
+        running.stop()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_an_end_of_tls_without_a_notice(certificates: Certificates, side: str) -> None:
+    """Python's `SSLSocket.close()`, for one, says nothing in TLS: all that was sent arrives, and then an end."""
+    data = bytes_of(2**22)
+    got: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        with certificates.serving(connection) as server:
+            server.sendall(b"hi")
+            if side == "client":
+                got.append(receive_all(server))
+            else:
+                server.sendall(data)
+
+    with answering(answer) as address, tls_proxy(address, certificates) as running:
+        with certificates.connect(running.addresses[0]) as client:
+            assert receive(client, 2) == b"hi"
+            if side == "client":
+                client.sendall(data)
+            else:
+                got.append(receive_all(client))
+        running.wait_for(f"{2**22 if side == 'client' else 0} B in, ")
+    assert got == [data]
+    assert "reset" not in running.log
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_reset_under_tls(certificates: Certificates, side: str) -> None:
+    """A reset is one with TLS as well."""
+    seen: list[str] = []
+
+    def answer(connection: socket.socket) -> None:
+        with certificates.serving(connection) as server:
+            server.sendall(b"hi")
+            if side == "server":
+                assert receive(server, 1) == b"."
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            else:
+                seen.append(end_of_wire(server))
+
+    with answering(answer) as address, tls_proxy(address, certificates) as running:
+        with certificates.connect(running.addresses[0]) as client:
+            assert receive(client, 2) == b"hi"
+            if side == "server":
+                client.sendall(b".")
+                seen.append(end_of_wire(client))
+            else:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        running.wait_for(f"reset by {side}")
+    assert seen == ["reset"]
+
+
+def end_of_wire(connection: ssl.SSLSocket) -> str:
+    """Wait for the end of TCP, of which Python's TLS makes an end as it should be, whatever it was."""
+    try:
+        while socket.socket.recv(connection, 65536):
+            pass
+    except ConnectionResetError:
+        return "reset"
+    return "end"
+
+
 def test_the_fault_is_a_real_reset() -> None:
     """reset_peer on a live connection: both ends get ECONNRESET."""
     seen: list[type[BaseException]] = []
@@ -211,6 +315,29 @@ def test_the_fault_is_a_real_reset() -> None:
             client.recv(1)
         running.wait_for("reset by a fault")
     assert seen == [ConnectionResetError]
+
+
+def test_the_last_bytes_before_a_limit() -> None:
+    """What limit_data lets pass arrives, and an end behind it, though the client sends and reads little at once."""
+    upstream: list[int] = []
+
+    def answer(connection: socket.socket) -> None:
+        assert receive(connection, 5) == b"hello"
+        connection.sendall(bytes_of(2**20))  # and reads nothing meanwhile
+        upstream.append(5 + len(receive_all(connection)))
+
+    with answering(answer) as server, proxy(server, "limit_data:bytes=200000") as running, socket.socket() as client:
+        client.settimeout(DEADLINE)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", running.port))
+        thread = sending(client, b"hello" + bytes(MUCH))
+        assert receive_all(client) == bytes_of(2**20)[:200_000]
+        client.close()
+        thread.join(DEADLINE)
+        running.wait_for("closed by a fault")
+        running.wait_until(lambda: bool(upstream), "the server to have an end")
+    # What the proxy had taken arrived too, the other way.
+    assert f"{upstream[0]} B in, 200000 B out" in running.log
 
 
 def test_faults_on_a_live_stream(rfc862: Running) -> None:

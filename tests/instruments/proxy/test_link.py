@@ -87,7 +87,7 @@ class LinkTests(FaultTestCase):
         way = next(iter(self.connection._proxy._links)).ways["downstream"]
         self.client.wire.resumeProducing()
         self.client.wire.pauseProducing()
-        way.close()
+        way.close(last_word=True)
         self.pass_time(6, 0.5)
         self.assertEqual(self.connection._proxy.connections, 0)
 

@@ -18,8 +18,8 @@ class Outlet(Protocol):
     def end(self) -> None:
         """Say that no more will come this way; the other direction goes on."""
 
-    def close(self) -> None:
-        """Close the connection, after what was written."""
+    def close(self, *, last_word: bool) -> None:
+        """Close the connection, after what was written; with `last_word` that arrives though the receiver sends."""
 
     def reset(self) -> None:
         """Reset the connection on both sides, now."""
@@ -141,10 +141,10 @@ class Pipe:
         if after is not None:
             after.put_end(ending)
         elif not self._stopped:
-            if ending is Ending.CLOSE:
-                self.outlet.close()
-            else:
+            if ending is Ending.END:
                 self.outlet.end()
+            else:
+                self.outlet.close(last_word=ending is Ending.CLOSE)
 
     def made_room(self, stage: Stage) -> None:
         """Wake who waits for room in that stage."""

@@ -26,10 +26,11 @@ MakeCodec = Callable[[], Codec[Any, Any]]
 
 
 class Ending(Enum):
-    """How a direction ends: by itself, or with the whole connection."""
+    """How a direction ends: by itself, or with the whole connection; that when its last bytes have arrived, or now."""
 
     END = "end"
     CLOSE = "close"
+    CUT = "cut"
 
 
 class Chunk(NamedTuple):

@@ -90,11 +90,11 @@ class Timeout(Fault):
                 stage.note(f"{len(chunk.data)} bytes dropped")
         except TimeoutError:
             stage.note(f"closed after {self.timeout} ms")
-        stage.end(Ending.CLOSE)
+        stage.end(Ending.CUT)
 
     def removed(self, stage: Stage) -> None:
         """Close the connection."""
-        stage.end(Ending.CLOSE)
+        stage.end(Ending.CUT)
 
 
 @dataclass(frozen=True)

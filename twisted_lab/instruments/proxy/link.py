@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IDelayedCall, IHalfCloseableProtocol
-from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twisted_lab.instruments.directions import DOWNSTREAM, STREAMS, UPSTREAM, opposite
 from twisted_lab.instruments.faults.toxic import Toxic
+from twisted_lab.instruments.proxy.sides import ClientSide, ServerSide, Side
 from twisted_lab.instruments.proxy.way import Way
-from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.reason import show_reason
-from twisted_lab.net.undelayed import send_at_once
 
 if TYPE_CHECKING:
-    from twisted_lab.instruments.proxy.proxy import Proxy, ProxyFactory
+    from twisted_lab.instruments.proxy.proxy import Proxy
 
 
 class Observer(Protocol):
@@ -46,7 +43,7 @@ class Observer(Protocol):
 class Link:
     """The connection with that number: both its sides and ways. `closing`: what comes is dropped."""
 
-    def __init__(self, proxy: "Proxy", client: "ClientSide", number: int) -> None:
+    def __init__(self, proxy: "Proxy", client: ClientSide, number: int) -> None:
         self.clock = proxy.clock
         self.make_codec = proxy.make_codec
         self.closing = False
@@ -80,17 +77,21 @@ class Link:
         words = (self._proxy.seed, self._proxy.name, self.number, toxic.name)
         way.pipe.add(toxic, Random("/".join(map(str, words))))  # noqa: S311  # it has to replay
 
-    def close(self, reason: str) -> None:
-        """Close both sides, when what was written is sent; or after the client's `close_timeout`."""
+    def close(self, reason: str, *, last_word: bool = False) -> None:
+        """
+        Close both sides, when what was written is sent; or after the client's `close_timeout`.
+
+        With `last_word` that arrives even if a peer is sending now: see `BoundedConnection.close`.
+        """
         self.closing = True
         self.reason = self.reason or reason
+        for way in self.ways.values():
+            way.lengthen()
         self._stop()
         timeout = (self._client or self._proxy.factory).close_timeout
-        if self._server is not None:
-            self._server.transport.unregisterProducer()
-            self._server.transport.loseConnection()
-        if self._client is not None:
-            self._client.close_side(reason)
+        for side in (self._server, self._client):
+            if side is not None:
+                side.close_side(reason, last_word=last_word)
         if self._deadline is None and (self._client or self._server):
             self._deadline = self.clock.callLater(timeout, self.abort, reason)
 
@@ -128,9 +129,9 @@ class Link:
     def way_ended(self) -> None:
         """Close both sides if both directions have ended."""
         if all(way.ended for way in self.ways.values()):
-            self.close("closed by both sides")
+            self.close("closed by both sides", last_word=True)
 
-    def server_made(self, server: "ServerSide") -> None:
+    def server_made(self, server: ServerSide) -> None:
         """Have bytes pass, in both directions."""
         if self._client is None or self.closing:
             server.transport.abortConnection()
@@ -142,7 +143,7 @@ class Link:
         self.ways[DOWNSTREAM].open(server.transport, client)
         client.resumeProducing()
 
-    def lost(self, side: "ClientSide | ServerSide", reason: Failure) -> None:
+    def lost(self, side: Side, reason: Failure) -> None:
         """Have the other side know that a side is gone: it was closed by us, or was reset."""
         stream = UPSTREAM if side is self._client else DOWNSTREAM
         if side is self._client:
@@ -173,85 +174,3 @@ class Link:
     def _failed(self, failure: Failure) -> None:
         if self._client is not None and not self.closing:
             self.close(f"the server can't be reached: {show_reason(failure.value)}")
-
-
-@implementer(IHalfCloseableProtocol)
-class ClientSide(BoundedConnection):
-    """A client's connection."""
-
-    factory: "ProxyFactory"
-    link: Link
-
-    def connectionMade(self) -> None:
-        """Wait for the server to be connected, too."""
-        super().connectionMade()
-        self.transport.pauseProducing()
-        self.link = self.factory.proxy.make_link(self)
-        self.link.connect()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Send it on."""
-        self.link.ways[UPSTREAM].feed(data)
-
-    def readConnectionLost(self) -> None:
-        """Shut the server's side."""
-        self.link.ways[UPSTREAM].feed_end()
-
-    def writeConnectionLost(self) -> None:
-        """Do nothing: the other direction goes on."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave the books, and have the server know."""
-        if not self.link.closing and not reason.check(ConnectionDone):
-            self._reason = "reset by client"
-        super().connectionLost(reason)
-        self.link.lost(self, reason)
-
-    def close(self, reason: str, *, last_word: bool = False) -> None:
-        """Close both sides: it is idle, or the proxy stops."""
-        self.link.close(reason)
-
-    def abort(self, reason: str) -> None:
-        """Reset both sides."""
-        self.link.abort(reason)
-
-    def close_side(self, reason: str) -> None:
-        """Close this side."""
-        self._reason = self._reason or reason
-        self.closing = True
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
-
-    def abort_side(self, reason: str) -> None:
-        """Reset this side."""
-        super().abort(reason)
-
-
-@implementer(IHalfCloseableProtocol)
-class ServerSide(TwistedProtocol):
-    """The connection to the server."""
-
-    transport: Any
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    def connectionMade(self) -> None:
-        """Let the bytes pass."""
-        send_at_once(self.transport)
-        self._link.server_made(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Send it on."""
-        self._link.ways[DOWNSTREAM].feed(data)
-
-    def readConnectionLost(self) -> None:
-        """Shut the client's side."""
-        self._link.ways[DOWNSTREAM].feed_end()
-
-    def writeConnectionLost(self) -> None:
-        """Do nothing: the other direction goes on."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Have the client know."""
-        self._link.lost(self, reason)

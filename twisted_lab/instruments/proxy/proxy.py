@@ -14,7 +14,8 @@ from twisted_lab.instruments.directions import STREAMS
 from twisted_lab.instruments.faults.stage import MakeCodec
 from twisted_lab.instruments.faults.toxic import Toxic
 from twisted_lab.instruments.proxy.addresses import place_of
-from twisted_lab.instruments.proxy.link import ClientSide, Link, Observer
+from twisted_lab.instruments.proxy.link import Link, Observer
+from twisted_lab.instruments.proxy.sides import ClientSide
 from twisted_lab.net.address import show_address
 from twisted_lab.net.bounded import BoundedFactory
 from twisted_lab.net.listening import ListeningService

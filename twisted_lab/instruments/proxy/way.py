@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from twisted_lab.instruments.faults.pipe import Pipe
 from twisted_lab.instruments.proxy.shortcut import Shortcut, can_shorten
+from twisted_lab.instruments.proxy.wire import wire_of
 from twisted_lab.net.refusal import shut
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Way:
         self.destination = destination
         if self._buffer:
             self.shrink(self._buffer)
-        destination.registerProducer(_Backpressure(self.pipe), True)
+        destination.registerProducer(_Backpressure(self.pipe, destination), True)
         if self._ends_at_once:
             self.end()
         else:
@@ -49,8 +50,6 @@ class Way:
 
     def feed(self, data: bytes) -> None:
         """Take what the source has read."""
-        if self._link.closing:
-            return
         self._shorten()
         if self._shortcut is not None:
             self._shortcut.send(data)
@@ -73,9 +72,10 @@ class Way:
             shortcut.undo()
 
     def cut(self) -> None:
-        """Take it that the destination is gone, and has taken all that it wanted."""
+        """Take it that the destination is gone, and has taken all that it wanted: what still comes is dropped."""
         self.stop()
         self.ended = True
+        self.resume()
 
     def stop(self) -> None:
         """Move nothing more: the connection is gone."""
@@ -120,9 +120,9 @@ class Way:
             self._link.observer.ended(self.stream, self._link.clock.seconds())
         self._link.way_ended()
 
-    def close(self) -> None:
+    def close(self, *, last_word: bool) -> None:
         """Close both sides."""
-        self._link.close("closed by a fault")
+        self._link.close("closed by a fault", last_word=last_word)
 
     def reset(self) -> None:
         """Reset both sides."""
@@ -155,14 +155,19 @@ class Way:
 class _Backpressure:
     """What a destination's transport takes for the producer: while it is paused the pipe writes nothing."""
 
-    def __init__(self, pipe: Pipe) -> None:
+    def __init__(self, pipe: Pipe, destination: Any) -> None:
         self._pipe = pipe
+        self._destination = destination
 
     def pauseProducing(self) -> None:
         self._pipe.block()
 
     def resumeProducing(self) -> None:
-        self._pipe.unblock()
+        # TLS closes TCP when its peer has closed TLS; with a producer that would wait for more, and for ever.
+        if wire_of(self._destination).disconnecting:
+            self._destination.unregisterProducer()
+        else:
+            self._pipe.unblock()
 
     def stopProducing(self) -> None:
         """Do nothing: connectionLost follows."""

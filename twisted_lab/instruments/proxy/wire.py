@@ -1,0 +1,12 @@
+"""The transport that has the socket, below TLS and other wrappers, if there are any."""
+
+from typing import Any
+
+from twisted.protocols.policies import ProtocolWrapper
+
+
+def wire_of(transport: Any) -> Any:
+    """Give it, of a protocol's transport; most often that is the same one."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return transport
