@@ -152,6 +152,18 @@ def test_follow(captured: Captured, tmp_path: Path, stop: int) -> None:
     assert "greeting" in picture.read_text()
 
 
+def test_the_last_message_is_not_whole(captured: Captured) -> None:
+    """A capture that ends in the midst of a message says so, and what had come of it; to programs too."""
+    recording = captured.talk()
+    recording.struck(UPSTREAM, "timeout", "", 2.0)
+    recording.passed(UPSTREAM, QUESTION[:-1], 3.0)
+    status, out, _ = look(captured.path, "--codec", "header", "--json")
+    last = json.loads(out.splitlines()[-1])
+    assert status == 0
+    assert (last["event"], last["from"], last["size"]) == ("broken", "client", len(QUESTION) - 1)
+    assert (last["why"], last["comments"]) == ("the capture ended in the middle of a message", ["fault=timeout"])
+
+
 def wait(happened: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
     """Wait until it has."""
     deadline = time.monotonic() + DEADLINE

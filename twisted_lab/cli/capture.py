@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from twisted_lab.instruments.capture.following import follow, read_all
 from twisted_lab.instruments.capture.message_lines import MessageLines
@@ -15,7 +15,7 @@ from twisted_lab.instruments.capture.messages import Messages
 from twisted_lab.instruments.capture.pcapng import CaptureError, Reader
 from twisted_lab.instruments.capture.sequence import Sequence
 from twisted_lab.instruments.capture.stream_ruler import StreamRuler
-from twisted_lab.instruments.capture.streams import Streams
+from twisted_lab.instruments.capture.streams import Happening, Streams
 from twisted_lab.instruments.capture.view import View
 from twisted_lab.specimen import Specimen, find
 
@@ -25,7 +25,7 @@ INTERRUPTED = 130
 def run(arguments: argparse.Namespace) -> int:
     """Show a capture; give 0, 65 if it is damaged, 66 if it isn't there, 130 if interrupted."""
     view = _make_view(arguments)
-    looker = _Looker(arguments, view)
+    looker = Looker(arguments, view)
     status = os.EX_OK
     if arguments.follow:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-class _Looker:
+class Looker:
     """Brings a capture's bytes before a view; `found`: whether there was a connection in them."""
 
     def __init__(self, arguments: argparse.Namespace, view: View) -> None:
@@ -57,20 +57,28 @@ class _Looker:
         self._messages = Messages(find_specimen(arguments.codec).codec if arguments.codec else None)
 
     def look(self, pieces: Iterable[bytes]) -> None:
-        """Look at all of it."""
-        for piece in pieces:
-            if not piece:
-                self._reader = Reader()
-            for packet in self._reader.feed(piece):
-                self._take(packet)
+        """Look at all of it; what is still waited for at the end, whatever ends it, isn't to come any more."""
+        try:
+            for piece in pieces:
+                if not piece:
+                    self._take(self._streams.finish())
+                    self._reader = Reader()
+                for packet in self._reader.feed(piece):
+                    self._take(self._streams.take(packet))
+        finally:
+            self._take(self._streams.finish())
+            self._show(self._messages.finish())
         self._reader.eof()
 
-    def _take(self, packet: Any) -> None:
-        for happening in self._streams.take(packet):
+    def _take(self, happenings: Iterable[Happening]) -> None:
+        for happening in happenings:
             if self._only in {None, happening.connection.number}:
                 self.found = True
-                for each in self._messages.take(happening):
-                    _print(self._view.take(each))
+                self._show(self._messages.take(happening))
+
+    def _show(self, happenings: Iterable[Happening]) -> None:
+        for happening in happenings:
+            _print(self._view.take(happening))
 
 
 def find_specimen(name: str) -> Specimen:

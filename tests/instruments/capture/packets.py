@@ -8,6 +8,7 @@ from hypothesis import strategies
 from twisted_lab.instruments.capture.links import RAW, find_segment
 from twisted_lab.instruments.capture.pcapng import Packet, Reader
 from twisted_lab.instruments.capture.segment import ACK, FIN, PSH, RST, SYN, Address, Segment, write_packet
+from twisted_lab.instruments.capture.streams import Connection, Happening, Streams
 
 CLIENT, SERVER = Address(ip_address("127.0.0.1"), 40000), Address(ip_address("127.0.0.1"), 5679)
 CLIENT6, SERVER6 = Address(ip_address("::1"), 40000), Address(ip_address("fe80::1"), 5679)
@@ -64,3 +65,14 @@ def read(path: Path) -> list[tuple[Packet, Segment]]:
 def flags(segment: Segment) -> str:
     """Give a segment's flags, as tcpdump does."""
     return "".join(name for flag, name in _NAMES.items() if segment.flags & flag)
+
+
+THE = Connection(1, CLIENT, SERVER)
+START = 2**32 - 5  # so that numbers wrap
+HANDSHAKE = [upstream(START - 1, flags=SYN), downstream(999, flags=SYN | ACK), upstream(START)]
+
+
+def happenings(packets: list[Packet]) -> list[Happening]:
+    """Give what happened in packets, which are all there are."""
+    streams = Streams()
+    return [*[each for one in packets for each in streams.take(one)], *streams.finish()]

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.instruments.capture.packets import CLIENT, SERVER
 from tests.wire.cuts import PLACES, cut
 from twisted_lab.instruments.capture.messages import Broken, MakeCodec, Message, Messages
-from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
+from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Noted, Opened, Read
 from twisted_lab.instruments.capture.summary import LONGEST, Summary
 from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.wire import header
@@ -103,15 +103,19 @@ class MessagesTests(SynchronousTestCase):
         """Where a stream breaks the protocol its messages end, with the codec's sentence; the reads go on."""
         good = encode("t")
         found = look([good + b"\0\0\0\2[]" + good, good])
-        self.assertEqual([type(each) for each in found], [Opened, Read, Message, Broken, Read, Ended])
+        self.assertEqual([type(each) for each in found], [Opened, Read, Message, Broken, Read, Noted, Ended])
         broken = found[3]
         assert isinstance(broken, Broken)
         self.assertEqual((broken.size, broken.why), (6, "the header isn't a JSON object"))
+        self.assertEqual(found[5], Noted(THE, 2.0, UPSTREAM, ("read 2",)))
 
     def test_cut_off(self) -> None:
         """A stream that ends in a message says so, also by a reset of the other side."""
         found = look([encode("t", b"content")[:-1]])
         self.assertEqual([type(each) for each in found], [Opened, Read, Broken, Ended])
+        broken = found[2]
+        assert isinstance(broken, Broken)
+        self.assertEqual(broken.comments, ("read 1",))  # what cut it off may stand there
         messages = Messages(HeaderCodec)
         happenings = [
             OPENED,
@@ -128,13 +132,45 @@ class MessagesTests(SynchronousTestCase):
             list(messages.take(Opened(Connection(number, CLIENT, SERVER), 0.0, (), midst=False)))
         self.assertEqual(len(messages._decoders), 2 * MAX_CONNECTIONS)
 
-    def test_a_gap(self) -> None:
-        """Behind a gap nobody knows where messages begin."""
+    def test_one_of_too_many_says_so(self) -> None:
+        """What is given up has its unfinished message shown."""
         messages = Messages(HeaderCodec)
-        happenings = [OPENED, Read(THE, 1.0, UPSTREAM, encode("t"), missing=1000)]
-        *_, broken = [each for happening in happenings for each in messages.take(happening)]
-        assert isinstance(broken, Broken)
-        self.assertEqual(broken.why, "1,000 bytes weren't captured")
+        for happening in (OPENED, Read(THE, 1.0, UPSTREAM, b"\0")):
+            list(messages.take(happening))
+        opened = [
+            Opened(Connection(number, CLIENT, SERVER), 2.0, (), midst=False) for number in range(2, MAX_CONNECTIONS + 2)
+        ]
+        (broken,) = [each for one in opened for each in messages.take(one) if isinstance(each, Broken)]
+        self.assertEqual((broken.size, broken.why), (1, "more connections are open than can be followed"))
+
+    def test_a_gap(self) -> None:
+        """Behind a gap nobody knows where messages begin; what was noted there is still told."""
+        messages = Messages(HeaderCodec)
+        happenings = [
+            OPENED,
+            Read(THE, 1.0, UPSTREAM, b"\0", ("before",)),
+            Read(THE, 2.0, UPSTREAM, encode("t"), ("behind",), missing=1000),
+            Read(THE, 3.0, UPSTREAM, encode("t"), ("later",)),
+        ]
+        *_, broken, _, noted = [each for happening in happenings for each in messages.take(happening)]
+        why = "1,000 bytes weren't captured"
+        self.assertEqual(broken, Broken(THE, 2.0, UPSTREAM, 1, why, ("before", "behind")))
+        self.assertEqual(noted, Noted(THE, 3.0, UPSTREAM, ("later",)))
+
+    @given(STRINGS, PLACES, strategies.integers(0, 12))
+    def test_a_capture_that_ends_anywhere(self, strings: list[bytes], places: list[int], kept: int) -> None:
+        """Each byte of its reads is in a message, or counts as what there is of one."""
+        pieces = [piece for piece in cut(b"".join(map(Int32Codec().encode, strings)), places) if piece][:kept]
+        messages = Messages(Int32Codec)
+        reads = [Read(THE, float(number), UPSTREAM, piece) for number, piece in enumerate(pieces)]
+        found = [each for happening in [OPENED, *reads] for each in messages.take(happening)]
+        rest = [each for each in messages.finish() if isinstance(each, Broken)]
+        whole = sum(each.size for each in found if isinstance(each, Message))
+        self.assertEqual(whole + sum(each.size for each in rest), len(b"".join(pieces)))
+        for broken in rest:
+            self.assertEqual(
+                (broken.time, broken.why), (reads[-1].time, "the capture ended in the middle of a message")
+            )
 
 
 class SummaryTests(SynchronousTestCase):

@@ -3,33 +3,30 @@
 from hypothesis import given, strategies
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.instruments.capture.packets import CLIENT, SEGMENTS, SERVER, downstream, packet, upstream
+from tests.instruments.capture.packets import (
+    CLIENT,
+    HANDSHAKE,
+    SEGMENTS,
+    SERVER,
+    START,
+    THE,
+    downstream,
+    happenings,
+    packet,
+    upstream,
+)
 from tests.wire.cuts import PLACES, cut
-from twisted_lab.instruments.capture.pcapng import Packet
 from twisted_lab.instruments.capture.segment import ACK, FIN, MAX_PAYLOAD, PSH, RST, SYN, Segment
 from twisted_lab.instruments.capture.streams import (
     MAX_CONNECTIONS,
-    MAX_WAITING,
     MAX_WAITING_IN_ALL,
-    Connection,
     Ended,
-    Happening,
     Noted,
     Opened,
     Read,
     Streams,
 )
 from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
-
-THE = Connection(1, CLIENT, SERVER)
-START = 2**32 - 5  # so that numbers wrap
-HANDSHAKE = [upstream(START - 1, flags=SYN), downstream(999, flags=SYN | ACK), upstream(START)]
-
-
-def happenings(packets: list[Packet]) -> list[Happening]:
-    """Give what happened in packets."""
-    streams = Streams()
-    return [each for one in packets for each in streams.take(one)]
 
 
 def reads(segments: list[Segment]) -> list[tuple[str, bytes, int]]:
@@ -100,14 +97,39 @@ class StreamsTests(SynchronousTestCase):
         self.assertEqual(b"".join(piece for _, piece, _ in found), data)
         self.assertTrue(all(piece and not missing for _, piece, missing in found))
 
-    def test_what_never_comes_is_a_gap(self) -> None:
-        """What is behind a gap waits, no more than a bound; then it is given, with how much is missing."""
-        size = MAX_PAYLOAD
-        behind = [upstream(START + 100 + number * size, bytes(size)) for number in range(MAX_WAITING // (size + 1024))]
-        self.assertEqual(len(reads([*HANDSHAKE, *behind])), 0)
-        more = upstream(START + 100 + len(behind) * size, b"x" * size)
-        found = reads([*HANDSHAKE, *behind, more])
-        self.assertEqual([missing for _, _, missing in found], [100] + [0] * len(behind))
+    def test_a_reset_by_who_had_ended(self) -> None:
+        """It ends the connection as any other does; what comes of it later is only what was noted."""
+        end, reset = upstream(START, flags=FIN | ACK), packet(upstream(START + 1, flags=RST), 2.0, "fault=reset_peer")
+        late = [packet(downstream(1000, b"late")), packet(upstream(START + 1, flags=RST), 3.0, "closed: idle")]
+        found = happenings([*map(packet, [*HANDSHAKE, end]), reset, *late])
+        self.assertEqual(
+            found[2:],
+            [
+                Ended(THE, 2.0, UPSTREAM, reset=True, comments=("fault=reset_peer",)),
+                Noted(THE, 3.0, UPSTREAM, ("closed: idle",)),
+            ],
+        )
+
+    def test_what_comes_again_and_goes_further(self) -> None:
+        """Of two segments that wait for one place the longer has more to give, and an end is more than none."""
+        at = START + 1
+        again = [upstream(at, b"el"), upstream(at, b"ello"), upstream(at, b"el"), upstream(at, b"ello", FIN | ACK)]
+        found = happenings([packet(each) for each in [*HANDSHAKE, *again, upstream(START, b"h")]])
+        self.assertEqual([each.data for each in found if isinstance(each, Read)], [b"h", b"ello"])
+        self.assertIsInstance(found[-1], Ended)
+
+    def test_notes_on_what_comes_again(self) -> None:
+        """A repetition has nothing new but what was noted about it."""
+        found = happenings(
+            [*map(packet, [*HANDSHAKE, upstream(START, b"x")]), packet(upstream(START, b"x"), 1.0, "why")]
+        )
+        self.assertEqual(found[-1], Noted(THE, 1.0, UPSTREAM, ("why",)))
+
+    def test_the_end_of_one_that_is_not_known(self) -> None:
+        """In the next file of a capture there may be no more of a connection than its end, with what was noted."""
+        end = packet(upstream(START, flags=RST), 1.0, "closed: idle")
+        self.assertEqual(happenings([packet(upstream(START, flags=RST))]), [])
+        self.assertEqual([type(each) for each in happenings([end])], [Opened, Ended])
 
     def test_many_small_segments_wait_no_more(self) -> None:
         """The bound holds for segments of a byte too."""
@@ -134,14 +156,6 @@ class StreamsTests(SynchronousTestCase):
         for number in range(100):
             [*streams.take(packet(Segment(CLIENT._replace(port=10000 + number), SERVER, 0, 0, RST)))]
         self.assertEqual(streams._waiting, 0)
-
-    def test_packets_that_were_not_kept_whole(self) -> None:
-        """What the capture cut off is missing before the next read."""
-        whole = packet(upstream(START, b"0123456789"))
-        short = Packet(0.0, whole.link, whole.data[:-4], ())
-        packets = [*map(packet, HANDSHAKE), short, packet(upstream(START + 10, b"next"))]
-        found = [each for each in happenings(packets) if isinstance(each, Read)]
-        self.assertEqual([(each.data, each.missing) for each in found], [(b"012345", 0), (b"next", 4)])
 
     def test_in_the_midst(self) -> None:
         """A capture that begins later is taken from there; who has the smaller port is the server."""

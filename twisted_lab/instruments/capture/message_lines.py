@@ -74,8 +74,8 @@ def _as_json(happening: Happening) -> dict[str, Any]:
                 **summary.as_json(),
                 "comments": comments,
             }
-        case Broken(stream=stream, why=why, size=size):
-            return {"event": "broken", "from": side(stream), "size": size, "why": why}
+        case Broken(stream=stream, why=why, size=size, comments=comments):
+            return {"event": "broken", "from": side(stream), "size": size, "why": why, "comments": comments}
         case Ended(stream=stream, reset=reset, comments=comments):
             return {"event": "reset" if reset else "ended", "from": side(stream), "comments": comments}
         case Noted(stream=stream, comments=comments):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Opened, Read
+from twisted_lab.instruments.capture.streams import MAX_CONNECTIONS, Connection, Ended, Happening, Noted, Opened, Read
 from twisted_lab.instruments.capture.summary import Summary
 from twisted_lab.instruments.directions import STREAMS
 from twisted_lab.wire.codec import Codec, wanted_by
@@ -37,6 +37,7 @@ class Broken(Happening):
     stream: str
     size: int
     why: str
+    comments: tuple[str, ...]
 
 
 class Messages:
@@ -51,7 +52,7 @@ class Messages:
         match happening:
             case Opened(connection=connection):
                 while len(self._decoders) > 2 * MAX_CONNECTIONS - 2:  # those of connections whose end isn't there
-                    del self._decoders[next(iter(self._decoders))]
+                    yield from self._end(*next(iter(self._decoders)), "more connections are open than can be followed")
                 for stream in STREAMS:
                     self._decoders[connection, stream] = _Decoder(self._make_codec and self._make_codec())
                 yield happening
@@ -59,47 +60,62 @@ class Messages:
                 yield happening
                 yield from self._decode(self._decoders.get((connection, stream)), happening)
             case Ended(connection=connection, stream=stream):
+                why = "the stream ended in the middle of a message"
                 for ends in STREAMS if happening.reset else (stream,):
-                    decoder = self._decoders.pop((connection, ends), None)
-                    if decoder is not None and decoder.size:
-                        why = "the stream ended in the middle of a message"
-                        yield Broken(connection, happening.time, ends, decoder.size, why)
+                    yield from self._end(connection, ends, why, happening.time)
                 yield happening
             case _:
                 yield happening
 
+    def finish(self) -> Iterator[Happening]:
+        """Take the end of all that is known; give what has come of messages that aren't complete."""
+        for connection, stream in [*self._decoders]:
+            yield from self._end(connection, stream, "the capture ended in the middle of a message")
+
+    def _end(self, connection: Connection, stream: str, why: str, time: float | None = None) -> Iterator[Happening]:
+        decoder = self._decoders.pop((connection, stream), None)
+        if decoder is not None and decoder.size:
+            at = decoder.time if time is None else time
+            yield Broken(connection, at, stream, decoder.size, why, decoder.comments)
+
     def _decode(self, decoder: "_Decoder | None", read: Read) -> Iterator[Happening]:
-        if decoder is None:
+        if decoder is None:  # of what has no messages there is still what was noted
+            if read.comments:
+                yield Noted(read.connection, read.time, read.stream, read.comments)
             return
+        comments = decoder.comments + read.comments
         why = f"{read.missing:,} bytes weren't captured" if read.missing else ""
         if not why:
             yield from decoder.take(read)
-            why = decoder.why
+            comments, why = decoder.comments, decoder.why
         if why:
             self._decoders[read.connection, read.stream] = None
-            yield Broken(read.connection, read.time, read.stream, decoder.size, why)
+            yield Broken(read.connection, read.time, read.stream, decoder.size, why, comments)
 
 
 class _Decoder:
     """
     One direction.
 
-    `size` is how many bytes of a message have come that isn't complete, `why` what is wrong with it, once something is.
+    `size` is how many bytes of a message have come that isn't complete, the last of them at `time`, and `comments` what
+    was noted about them; `why` is what is wrong with it, once something is.
     """
 
     def __init__(self, codec: Codec[Any, Any] | None) -> None:
         self.size = 0
         self.why = ""
+        self.time = 0.0
+        self.comments: tuple[str, ...] = ()
         self._codec = codec
         self._summary = Summary()
         self._began = 0.0
         self._reads = 0
-        self._comments: tuple[str, ...] = ()
 
     def take(self, read: Read) -> Iterator[Message]:
         """Give the messages that end in a read."""
         position, fresh = 0, not read.continues
-        self._comments = (self._comments + read.comments)[:MAX_COMMENTS]
+        self.time = read.time
+        self.comments = (self.comments + read.comments)[:MAX_COMMENTS]
         while position < len(read.data) and not self.why:
             if not self.size:
                 self._began = read.time
@@ -133,7 +149,7 @@ class _Decoder:
             self.size,
             self._reads,
             self._summary,
-            self._comments,
+            self.comments,
         )
-        self.size, self._reads, self._comments, self._summary = 0, 0, (), Summary()
+        self.size, self._reads, self.comments, self._summary = 0, 0, (), Summary()
         return message
