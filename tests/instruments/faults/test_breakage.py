@@ -17,7 +17,9 @@ class BreakageTests(FaultTestCase):
         self.pass_time(0.2)
         self.assertEqual(self.client.chunks, [b"abcde", b"0123456789", b"late"])
         self.assertEqual(self.client.times[0], 0.1)
-        self.assertEqual(self.struck(), ["3 chunks joined to 5 bytes", "2 chunks joined to 10 bytes"])
+        self.assertEqual(
+            self.struck(), ["3 chunks joined to 5 bytes", "2 chunks joined to 10 bytes", "4 bytes late by 100 ms"]
+        )
 
     def test_coalesce_holds_nothing_back(self) -> None:
         """What it holds arrives when the direction ends, and when it is removed."""

@@ -48,6 +48,13 @@ class LatencyTests(FaultTestCase):
             self.clock.advance(60)
         self.assertEqual(len(self.client.data), 2**23)
 
+    def test_small_reads_are_bounded_too(self) -> None:
+        """Slices of a byte each take more memory than they have bytes: far fewer of them are held."""
+        self.join("slicer:average_size=1", "latency:latency=60000")
+        self.send(bytes(2**18))
+        way = next(iter(self.connection._proxy._links)).ways["downstream"]
+        self.assertLess(way.received, 2**18)
+
     def test_removed_it_lets_go(self) -> None:
         """What it holds arrives at once, in order, and then it isn't there."""
         self.join("latency:latency=1000")
@@ -70,13 +77,23 @@ class BandwidthTests(FaultTestCase):
         self.assertEqual([len(chunk) for chunk in self.client.chunks], [1000] * 10)
         self.pass_time(2.1)
         self.assertEqual(len(self.client.data), 30_000)
+        self.assertEqual(self.struck(), ["30000 bytes take 3000 ms, at 10 KB/s"])
+        self.send(bytes(500))
+        self.pass_time(1)
+        self.send(bytes(1000))
+        self.send(bytes(2000))
+        self.assertEqual(
+            self.struck()[1:], [f"{size} bytes take {wait} ms, at 10 KB/s" for size, wait in ((500, 50), (1000, 100))]
+        )
+        self.pass_time(0.1)
+        self.assertEqual(self.struck()[3:], ["2000 bytes take 200 ms, at 10 KB/s"])
 
     def test_none_at_all(self) -> None:
         """At a rate of 0 nothing arrives until it is changed."""
         self.join("bandwidth")
         self.send(b"x")
         self.pass_time(1)
-        self.assertEqual(self.client.data, b"")
+        self.assertEqual((self.client.data, self.struck()), (b"", ["1 bytes held, at 0 KB/s"]))
         self.connection.remove("bandwidth_downstream")
         self.clock.advance(0)
         self.assertEqual(self.client.data, b"x")

@@ -66,15 +66,41 @@ class TLSTests(SynchronousTestCase):
             self.over()
 
     def test_much_that_nobody_wants_any_more(self) -> None:
-        """A server that had been held back is read, so that it sees the end, when its client is gone."""
-        self.ends["client"].wire.pauseProducing()
-        self.ends["server"].wire.write(bytes(2**23))
+        """A server that had been held back can send all it has, read all it gets, and sees the end of its client."""
+        client, server = self.ends["client"].wire, self.ends["server"].wire
+        client.pauseProducing()
+        server.pauseProducing()
+        server.write(bytes(2**23))
+        client.write(bytes(10**6))
         self.clock.pump([0.05] * 10)
-        self.ends["client"].wire.resumeProducing()
-        self.ends["client"].wire.loseConnection()
+        client.resumeProducing()
+        client.loseConnection()
         self.clock.pump([0.05] * 10)
-        self.assertEqual(self.ends["server"].happened, ["ConnectionDone"])
+        self.assertEqual((server.transport.dataBuffer, server.transport._tempDataBuffer), (b"", []))
+        server.resumeProducing()
         self.over()
+        self.assertEqual((len(self.ends["server"].data), self.ends["server"].happened), (10**6, ["ConnectionDone"]))
+
+    def test_a_slow_reader(self) -> None:
+        """The receive buffer is made small below TLS, so that the sender can send no more."""
+        self.proxy.remove("latency_downstream")
+        self.proxy.add(make_toxic("slow_reader", "downstream", buffer=2000))
+        self.clock.advance(0)
+        self.ends["server"].wire.write(bytes(300_000))
+        self.clock.pump([0.1] * 10)
+        self.assertLessEqual(len(self.ends["server"].wire.transport.socket._out.data), 2000)
+        self.assertLess(self.proxy.count("downstream", "received"), 2**16)
+
+    def test_a_slow_reader_of_one_that_is_gone(self) -> None:
+        """Changed once its sender has closed TLS, and so is gone, it still gives all that was sent."""
+        self.proxy.add(make_toxic("slow_reader", "upstream", rate=10))
+        self.clock.advance(0)
+        self.ends["client"].wire.write(bytes(5000))
+        self.ends["client"].wire.loseConnection()
+        self.clock.pump([0.05] * 4)
+        self.proxy.change(self.proxy.find("slow_reader_upstream").changed({"attributes": {"buffer": 100}}))
+        self.over()
+        self.assertEqual((len(self.ends["server"].data), self.ends["server"].happened), (5000, ["ConnectionDone"]))
 
 
 class ClosingTests(FaultTestCase):

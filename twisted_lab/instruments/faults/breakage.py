@@ -27,7 +27,8 @@ class Coalesce(Fault):
                     held += more.data
                     parts += 1
             except TimeoutError:
-                pass
+                if parts == 1 and self.delay:
+                    stage.note(f"{len(held)} bytes late by {self.delay} ms")
             except InterruptedFaultError:
                 await stage.give(bytes(held))
                 raise
@@ -111,7 +112,8 @@ class SlowReader(Bandwidth):
     """
     The sender has a peer that reads `rate` KB (1000 bytes) a second, with a receive buffer of `buffer` bytes.
 
-    Unlike with `bandwidth` hardly anything is taken from the sender beforehand, so it notices after some kilobytes.
+    Unlike with `bandwidth` hardly anything is taken from the sender beforehand. It notices once its own send buffer is
+    full, which under Linux may grow to some megabytes unless the sender has set SO_SNDBUF.
     """
 
     kind = "slow_reader"

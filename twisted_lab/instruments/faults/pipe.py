@@ -61,7 +61,7 @@ class Pipe:
 
     @property
     def waiting(self) -> int:
-        """How many bytes wait in the stages."""
+        """How many bytes wait in the stages; few at a time are taken for more."""
         return sum(stage.waiting for stage in self._stages)
 
     def feed(self, data: bytes) -> None:

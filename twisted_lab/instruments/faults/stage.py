@@ -5,16 +5,16 @@ All waits are one: for anything to happen; then it is looked whether that was it
 fault's `room`: who gives to it waits while so many wait here, and for the first stage the pipe stops reading.
 """
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from twisted_lab.instruments.faults.inbox import Chunk, Inbox
 from twisted_lab.instruments.faults.toxic import Toxic
 from twisted_lab.wire.codec import Codec
 
@@ -31,13 +31,6 @@ class Ending(Enum):
     END = "end"
     CLOSE = "close"
     CUT = "cut"
-
-
-class Chunk(NamedTuple):
-    """Bytes that have come, at least one, and when: seconds on the pipe's clock."""
-
-    data: bytes
-    time: float
 
 
 class InterruptedFaultError(Exception):
@@ -66,8 +59,7 @@ class Stage:
         self._clock = pipe.clock
         # Drawn once: a change of the toxicity then affects the same connections again.
         self._draw = random.random()
-        self._inbox: deque[Chunk] = deque()
-        self._waiting = 0  # bytes
+        self._inbox = Inbox()
         self._ending: Ending | None = None
         self._ended = False
         self._interrupted = False
@@ -78,12 +70,12 @@ class Stage:
     @property
     def full(self) -> bool:
         """Whether it should be given nothing for now."""
-        return self._waiting >= self._room and not self._ended
+        return self._inbox.size >= self._room and not self._ended
 
     @property
     def waiting(self) -> int:
-        """How many bytes wait here."""
-        return self._waiting
+        """How many bytes wait here, as `Inbox` counts them."""
+        return self._inbox.size
 
     @property
     def _active(self) -> bool:
@@ -107,8 +99,7 @@ class Stage:
                 if self._interrupted and whole:
                     raise InterruptedFaultError
                 if self._inbox:
-                    chunk = self._inbox.popleft()
-                    self._waiting -= len(chunk.data)
+                    chunk = self._inbox.take()
                     self._pipe.made_room(self)
                     return chunk
                 if self._ending is not None:
@@ -148,7 +139,6 @@ class Stage:
         if not self._ended:
             self._ended = True
             self._inbox.clear()
-            self._waiting = 0
             self._pipe.end_after(self, ending)
             self._pipe.made_room(self)
 
@@ -187,8 +177,7 @@ class Stage:
     def put(self, data: bytes) -> None:
         """Take bytes in."""
         if not self._ended:
-            self._inbox.append(Chunk(data, self.seconds()))
-            self._waiting += len(data)
+            self._inbox.put(Chunk(data, self.seconds()))
             self.wake()
 
     def put_end(self, ending: Ending) -> None:
@@ -208,7 +197,6 @@ class Stage:
         """Do nothing more."""
         self._stopped = self._ended = True
         self._inbox.clear()
-        self._waiting = 0
         self.wake()
 
     def wake(self) -> None:

@@ -48,8 +48,12 @@ class Bandwidth(Fault):
         """Let a piece pass ten times a second, or a chunk when it is due."""
         due = 0.0
         while chunk := await stage.take():
+            size = len(chunk.data)
             if not self.rate:
+                stage.note(f"{size} bytes held, at 0 KB/s")
                 await stage.sleep(float("inf"))
+            elif (wait := max(due, chunk.time) + size / (self.rate * 1000) - stage.seconds()) > 0:
+                stage.note(f"{size} bytes take {wait / MILLISECOND:.0f} ms, at {self.rate} KB/s")
             for piece in pieces(chunk.data, max(1, self.rate * 1000 // STEPS)):
                 due = max(due, chunk.time) + (len(piece) / (self.rate * 1000) if self.rate else 0)
                 await stage.sleep_until(due)

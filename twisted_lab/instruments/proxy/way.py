@@ -141,9 +141,9 @@ class Way:
     def shrink(self, size: int) -> None:
         """Make the source's receive buffer so small."""
         self._buffer = size
-        handle: Any = self.source.getHandle() if self.source is not None else None
-        if hasattr(handle, "setsockopt"):  # TLS hasn't
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        wire = wire_of(self.source)
+        if wire is not None and wire.connected:
+            wire.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def struck(self, fault: str, text: str) -> None:
         """Tell the observer."""
