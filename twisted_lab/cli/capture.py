@@ -113,12 +113,16 @@ def _open(arguments: argparse.Namespace) -> Iterator[bytes]:
         if arguments.file == "-":
             yield from read_all(sys.stdin.buffer)
         elif arguments.follow:
-            yield from follow(Path(arguments.file), time.sleep)
+            yield from follow(Path(arguments.file), time.sleep, _lose)
         else:
             with Path(arguments.file).open("rb") as file:
                 yield from read_all(file)
     except OSError as error:
         stop(os.EX_NOINPUT, f"can't read {arguments.file}: {error.strerror}")
+
+
+def _lose() -> None:
+    sys.stderr.write("twisted-lab: some of the capture may be lost: files went faster than they were read\n")
 
 
 def _print(lines: Iterator[str]) -> None:
