@@ -1,13 +1,16 @@
-"""A protocol that shouts back each line, and tests of it in memory: cut anywhere, by a peer that doesn't read, late."""
+"""A protocol that shouts back each line, and tests in memory: any cuts, a peer that doesn't read, late, over TLS."""
 
 from typing import Any
 
-from twisted.internet.protocol import Protocol
+from twisted.internet.endpoints import connectProtocol, wrapClientTLS
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.ssl import CertificateOptions, KeyPair
 from twisted.internet.task import Clock
 from twisted.protocols.basic import LineReceiver
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_lab.testing import join, join_through
+from twisted_lab.testing import MemoryEndpoint, join, join_through
 
 
 class Shout(LineReceiver):
@@ -72,3 +75,13 @@ class ShoutTests(SynchronousTestCase):
         self.clock.advance(0.1)
         self.assertEqual(self.client.received, b"HEL")
         self.assertIn((0, "downstream", "latency_downstream", "3 bytes late by 1000 ms"), between.journal)
+
+    def test_over_tls(self) -> None:
+        """TLS goes by the clock as well, when each side is given it."""
+        certificate = KeyPair.generate().selfSignedCert(1, CN="localhost")
+        server = TLSMemoryBIOFactory(certificate.options(), False, Factory.forProtocol(Shout), clock=self.clock)
+        endpoint = wrapClientTLS(CertificateOptions(), MemoryEndpoint(self.clock, server), clock=self.clock)
+        connectProtocol(endpoint, self.client)
+        self.client.transport.write(b"hello\n")
+        self.clock.advance(0)
+        self.assertEqual(self.client.received, b"HELLO\n")
