@@ -25,6 +25,82 @@ HARMLESS = [
 RANDOM = ["latency:latency=20,jitter=20", "slicer:average_size=40,size_variation=30", "corrupt:every=30"]
 
 
+class NoteTests(FaultTestCase):
+    """What an observer, as a capture is, is told of faults."""
+
+    def observe(self) -> list[tuple[list[str], bytes]]:
+        """Note what passes from now on, or that it ended with nothing, each with what was done to it."""
+        seen: list[tuple[list[str], bytes]] = []
+        notes: list[str] = []
+        one: Any = self.connection
+
+        def passed(_: str, data: bytes = b"", *__: Any, **___: Any) -> None:
+            seen.append(([*notes], data))
+            notes.clear()
+
+        one.struck = lambda _, fault, text, __: notes.append(f"{fault} {text}")
+        one.passed = passed
+        one.closed = lambda *_, **__: passed("")
+        return seen
+
+    def test_it_is_told_with_the_bytes(self) -> None:
+        """Of a flipped bit it hears with the bytes that it is in, however late they go on."""
+        for behind in (
+            [],
+            ["latency:latency=1000"],
+            ["slow_close", "coalesce:size=70,delay=5000"],
+            ["hang:timeout=500"],
+        ):
+            self.join("corrupt:every=10", *behind)
+            seen = self.observe()
+            for _ in range(10):
+                self.send(bytes(20))
+                self.pass_time(0.05, 0.05)
+            self.pass_time(10, 0.05)
+            self.assertEqual(len(self.client.data), 200)
+            start = 0
+            for notes, data in seen:
+                flips = [note.split() for note in notes if note.startswith("corrupt_downstream bit")]
+                places = [start + place for place, byte in enumerate(data) if byte]
+                self.assertEqual([int(flip[5]) for flip in flips], places, behind)
+                start += len(data)
+
+    def test_pieces(self) -> None:
+        """What is cut has it with its first piece, and only there."""
+        self.join("latency:latency=10", "slicer:average_size=2")
+        seen = self.observe()
+        self.send(b"abcd")
+        self.pass_time(0.02)
+        late, slices = "latency_downstream 4 bytes late by 10 ms", "slicer_downstream a slice of 2 bytes"
+        self.assertEqual(seen, [([late, slices], b"ab"), ([slices], b"cd")])
+
+    def test_bytes_that_never_come(self) -> None:
+        """What was done to them is told with what comes next, or with the end; not all of it, when it is much."""
+        self.join("half_close:bytes=1", "latency:latency=10")
+        seen = self.observe()
+        self.send(b"ab")
+        self.server.wire.abortConnection()
+        self.clock.advance(0)
+        late = "latency_downstream 1 bytes late by 10 ms"
+        self.assertEqual(seen, [([late, "half_close_downstream ended after 1 bytes"], b"")])
+        self.join("timeout")
+        seen = self.observe()
+        for _ in range(100):
+            self.send(b"ab")
+        self.connection.remove("timeout_downstream")
+        self.pass_time(0.1)
+        ((notes, _),) = seen
+        self.assertEqual(notes, ["timeout_downstream 2 bytes dropped"] * 65)
+
+    def test_the_journal_has_it_at_once(self) -> None:
+        """The journal doesn't wait for the bytes."""
+        self.join("corrupt:every=1", "latency:latency=1000", seed=1)
+        self.pass_time(1, 1)
+        self.send(b"x")
+        times = [(time, fault) for time, _, fault, _ in self.connection.journal]
+        self.assertEqual(times, [(1, "corrupt_downstream"), (1, "latency_downstream")])
+
+
 class PipeTests(FaultTestCase):
     """Faults in a row, on a live connection."""
 

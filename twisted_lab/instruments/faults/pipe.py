@@ -1,12 +1,18 @@
 """One direction of a connection: the stages that its bytes pass, in order, and how reading stops when they are full."""
 
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_lab.instruments.faults.stage import Ending, MakeCodec, Stage
+from twisted_lab.instruments.faults.inbox import Ending, Note
+from twisted_lab.instruments.faults.stage import Stage
 from twisted_lab.instruments.faults.toxic import Toxic
+from twisted_lab.wire.codec import Codec
+
+#: Makes a codec for one direction.
+MakeCodec = Callable[[], Codec[Any, Any]]
 
 
 class Outlet(Protocol):
@@ -33,8 +39,15 @@ class Outlet(Protocol):
     def shrink(self, size: int) -> None:
         """Make the receive buffer of where the bytes come from `size` bytes."""
 
-    def struck(self, fault: str, text: str) -> None:
-        """Take notice of what a fault, by its name, has done."""
+    @property
+    def observed(self) -> bool:
+        """Whether anybody wants to know what faults do."""
+
+    def struck(self, note: Note) -> None:
+        """Take notice of what a fault has done, now; its bytes may be late, or never come."""
+
+    def noted(self, notes: Sequence[Note]) -> None:
+        """Take notice of what faults have done to the bytes that are written next, or to some that are missing."""
 
 
 class Pipe:
@@ -117,8 +130,8 @@ class Pipe:
         """Forget what waits: the connection is gone."""
         self._stopped = True
         stages, self._stages = self._stages, []
-        for stage in stages:
-            stage.stop()
+        for stage in reversed(stages):
+            self.outlet.noted(stage.stop())
 
     # What a stage calls.
 
@@ -127,20 +140,22 @@ class Pipe:
         after = self._after(stage)
         return not (self._blocked if after is None else after.full)
 
-    def pass_on(self, stage: Stage, data: bytes) -> None:
-        """Hand on what a stage gives."""
+    def pass_on(self, stage: Stage, data: bytes, notes: Sequence[Note]) -> None:
+        """Hand on what a stage gives, and what was done to it."""
         after = self._after(stage)
         if after is not None:
-            after.put(data)
+            after.put(data, notes)
         elif not self._stopped:
+            self.outlet.noted(notes)
             self.outlet.write(data)
 
-    def end_after(self, stage: Stage, ending: Ending) -> None:
-        """Hand on that a stage has ended the direction."""
+    def end_after(self, stage: Stage, ending: Ending, notes: Sequence[Note]) -> None:
+        """Hand on that a stage has ended the direction, and what was done to bytes that come no further."""
         after = self._after(stage)
         if after is not None:
-            after.put_end(ending)
+            after.put_end(ending, notes)
         elif not self._stopped:
+            self.outlet.noted(notes)
             if ending is Ending.END:
                 self.outlet.end()
             else:
@@ -152,9 +167,10 @@ class Pipe:
             self._stages[number - 1].wake()
         self._pace()
 
-    def leave(self, stage: Stage) -> None:
-        """Take a stage out that holds nothing; who waits for its room looks again."""
+    def leave(self, stage: Stage, notes: Sequence[Note]) -> None:
+        """Take a stage out that holds nothing, but what was done to bytes that it dropped."""
         if stage in self._stages:
+            self.outlet.noted(notes)
             number = self._stages.index(stage)
             del self._stages[number]
             if number > 0:

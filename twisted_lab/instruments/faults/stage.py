@@ -5,8 +5,7 @@ All waits are one: for anything to happen; then it is looked whether that was it
 fault's `room`: who gives to it waits while so many wait here, and for the first stage the pipe stops reading.
 """
 
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +13,12 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from twisted_lab.instruments.faults.inbox import Chunk, Inbox
+from twisted_lab.instruments.faults.inbox import Chunk, Ending, Inbox, Note
 from twisted_lab.instruments.faults.toxic import Toxic
 from twisted_lab.wire.codec import Codec
 
 if TYPE_CHECKING:
     from twisted_lab.instruments.faults.pipe import Pipe
-
-#: Makes a codec for one direction.
-MakeCodec = Callable[[], Codec[Any, Any]]
-
-
-class Ending(Enum):
-    """How a direction ends: by itself, or with the whole connection; that when its last bytes have arrived, or now."""
-
-    END = "end"
-    CLOSE = "close"
-    CUT = "cut"
 
 
 class InterruptedFaultError(Exception):
@@ -60,7 +48,6 @@ class Stage:
         # Drawn once: a change of the toxicity then affects the same connections again.
         self._draw = random.random()
         self._inbox = Inbox()
-        self._ending: Ending | None = None
         self._ended = False
         self._interrupted = False
         self._stopped = False
@@ -102,7 +89,7 @@ class Stage:
                     chunk = self._inbox.take()
                     self._pipe.made_room(self)
                     return chunk
-                if self._ending is not None:
+                if self._inbox.ending is not None:
                     return None
                 if call is not None and not call.active():
                     raise TimeoutError
@@ -117,7 +104,7 @@ class Stage:
         self._check()
         if data and not self._ended:
             self.given += len(data)
-            self._pipe.pass_on(self, data)
+            self._pipe.pass_on(self, data, self._inbox.take_notes())
 
     async def sleep(self, seconds: float) -> bool:
         """Wait so long, at least a turn of the reactor; for ever if infinite. False if interrupted meanwhile."""
@@ -139,7 +126,7 @@ class Stage:
         if not self._ended:
             self._ended = True
             self._inbox.clear()
-            self._pipe.end_after(self, ending)
+            self._pipe.end_after(self, ending, self._inbox.take_notes())
             self._pipe.made_room(self)
 
     def reset(self) -> None:
@@ -151,9 +138,11 @@ class Stage:
         self._pipe.outlet.shrink(size)
 
     def note(self, text: str) -> None:
-        """Say what was done, for whoever observes the connection."""
-        if self.toxic is not None:
-            self._pipe.outlet.struck(self.toxic.name, text)
+        """Say what was done to what is given next, for whoever observes the connection."""
+        if self.toxic is not None and self._pipe.outlet.observed:
+            note = Note(self.toxic.name, text, self.seconds())
+            self._pipe.outlet.struck(note)
+            self._inbox.keep([note])
 
     def seconds(self) -> float:
         """Give the time."""
@@ -174,15 +163,15 @@ class Stage:
         """Begin."""
         ensureDeferred(self._run())
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, notes: Sequence[Note] = ()) -> None:
         """Take bytes in."""
         if not self._ended:
-            self._inbox.put(Chunk(data, self.seconds()))
+            self._inbox.put(Chunk(data, self.seconds(), notes))
             self.wake()
 
-    def put_end(self, ending: Ending) -> None:
+    def put_end(self, ending: Ending, notes: Sequence[Note] = ()) -> None:
         """Take the end in."""
-        self._ending = self._ending or ending
+        self._inbox.end(ending, notes)
         self.wake()
 
     def interrupt(self, toxic: Toxic | None) -> None:
@@ -193,11 +182,12 @@ class Stage:
             before.fault.removed(self)
         self.wake()
 
-    def stop(self) -> None:
-        """Do nothing more."""
+    def stop(self) -> Sequence[Note]:
+        """Do nothing more; give what was done to bytes that it hasn't given on."""
         self._stopped = self._ended = True
         self._inbox.clear()
         self.wake()
+        return self._inbox.take_notes()
 
     def wake(self) -> None:
         """Look whether what is waited for has happened."""
@@ -214,8 +204,8 @@ class Stage:
                 except InterruptedFaultError:
                     continue
                 break
-            if self.toxic is not None or self._ending is not None:
-                self.end(self._ending or Ending.END)
+            if self.toxic is not None or self._inbox.ending is not None:
+                self.end(self._inbox.ending or Ending.END)
         except _StoppedError:
             pass
         except Exception:  # noqa: BLE001  # a fault of anyone's: the connection ends, the proxy goes on
@@ -226,9 +216,9 @@ class Stage:
         """Let everything pass; leave the pipe when nothing is left, if the fault was removed."""
         self._codec = None
         while True:
-            if self.toxic is None and not self._inbox and self._ending is None:
+            if self.toxic is None and not self._inbox and self._inbox.ending is None:
                 self._ended = True
-                self._pipe.leave(self)
+                self._pipe.leave(self, self._inbox.take_notes())
                 return
             chunk = await self.take()
             if chunk is None:

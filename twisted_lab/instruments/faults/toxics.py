@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twisted_lab.instruments.faults.fault import Fault
-from twisted_lab.instruments.faults.stage import Ending, Stage
+from twisted_lab.instruments.faults.inbox import Ending
+from twisted_lab.instruments.faults.stage import Stage
 
 MILLISECOND = 1e-3
 MICROSECOND = 1e-6

@@ -48,8 +48,7 @@ class FaultyConnection(Observer):
         self.passed_bytes[stream] += data
 
     def struck(self, stream: str, fault: str, text: str, time: float) -> None:
-        """Keep what a fault did."""
-        self.journal.append((time, stream, fault, text))
+        """Do nothing: it stands in the journal since then."""
 
     def ended(self, stream: str, time: float) -> None:
         """Keep which directions have ended, in order."""
@@ -83,7 +82,8 @@ def join_through(  # noqa: PLR0913  # most of them by keyword
     proxy = Proxy(clock, "memory", upstream, seed=seed, make_codec=codec, bounds={"idle_timeout": 0})
     connection = FaultyConnection(proxy)
 
-    def observe(_: Link) -> Observer:
+    def observe(link: Link) -> Observer:
+        link.journal = connection.journal
         return connection
 
     proxy.observe = observe

@@ -31,7 +31,11 @@ class Observer(Protocol):
         """Take notice of bytes that were sent on, after the faults."""
 
     def struck(self, stream: str, fault: str, text: str, time: float) -> None:
-        """Take notice of what a fault, by its name, has done."""
+        """
+        Take notice of what a fault, by its name, has done, and when.
+
+        It was done to the bytes that pass next, or to some before them that are missing.
+        """
 
     def ended(self, stream: str, time: float) -> None:
         """Take notice that a direction has ended, and was shut on the other side."""
@@ -41,7 +45,12 @@ class Observer(Protocol):
 
 
 class Link:
-    """The connection with that number: both its sides and ways. `closing`: what comes is dropped."""
+    """
+    The connection with that number: both its sides and ways. `closing`: what comes is dropped.
+
+    Into the `journal`, if somebody keeps one, goes what faults do as soon as they do it: seconds, stream, the fault's
+    name, and what it was. The `observer` hears of it with the bytes.
+    """
 
     def __init__(self, proxy: "Proxy", client: ClientSide, number: int) -> None:
         self.clock = proxy.clock
@@ -50,6 +59,7 @@ class Link:
         self.number = number
         self.reason = ""
         self.observer: Observer | None = None
+        self.journal: list[tuple[float, str, str, str]] | None = None
         self.ways = {stream: Way(self, stream) for stream in STREAMS}
         self._proxy = proxy
         self._client: ClientSide | None = client

@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from twisted_lab.instruments.directions import STREAMS
-from twisted_lab.instruments.faults.stage import MakeCodec
+from twisted_lab.instruments.faults.pipe import MakeCodec
 from twisted_lab.instruments.faults.toxic import Toxic
 from twisted_lab.instruments.proxy.addresses import place_of
 from twisted_lab.instruments.proxy.link import Link, Observer

@@ -1,11 +1,13 @@
 """One direction of a proxied connection: from the source's transport through the faults to the destination's."""
 
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from twisted_lab.instruments.faults.inbox import Note
 from twisted_lab.instruments.faults.pipe import Pipe
 from twisted_lab.instruments.proxy.shortcut import Shortcut, can_shorten
 from twisted_lab.instruments.proxy.wire import wire_of
@@ -145,10 +147,21 @@ class Way:
         if wire is not None and wire.connected:
             wire.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
-    def struck(self, fault: str, text: str) -> None:
+    @property
+    def observed(self) -> bool:
+        """Whether there is an observer."""
+        return self._link.observer is not None
+
+    def struck(self, note: Note) -> None:
+        """Enter it in the journal."""
+        if self._link.journal is not None:
+            self._link.journal.append((note.time, self.stream, note.fault, note.text))
+
+    def noted(self, notes: Sequence[Note]) -> None:
         """Tell the observer."""
         if self._link.observer is not None:
-            self._link.observer.struck(self.stream, fault, text, self._link.clock.seconds())
+            for note in notes:
+                self._link.observer.struck(self.stream, note.fault, note.text, note.time)
 
 
 @implementer(IPushProducer)
