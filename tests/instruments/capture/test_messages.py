@@ -157,6 +157,14 @@ class MessagesTests(SynchronousTestCase):
         self.assertEqual(broken, Broken(THE, 2.0, UPSTREAM, 1, why, ("before", "behind")))
         self.assertEqual(noted, Noted(THE, 3.0, UPSTREAM, ("later",)))
 
+    def test_a_gap_without_a_codec(self) -> None:
+        """Where each read is a message, so are those behind a gap."""
+        messages = Messages(None)
+        reads = [Read(THE, 1.0, UPSTREAM, b"one", missing=2), Read(THE, 2.0, UPSTREAM, b"two", ("why",))]
+        found = [each for happening in [OPENED, *reads] for each in messages.take(happening)]
+        self.assertEqual([type(each) for each in found], [Opened, Read, Broken, Message, Read, Message])
+        self.assertEqual([each.comments for each in found if isinstance(each, Broken | Message)], [(), (), ("why",)])
+
     @given(STRINGS, PLACES, strategies.integers(0, 12))
     def test_a_capture_that_ends_anywhere(self, strings: list[bytes], places: list[int], kept: int) -> None:
         """Each byte of its reads is in a message, or counts as what there is of one."""

@@ -32,7 +32,11 @@ class Message(Happening):
 
 @dataclass(frozen=True, slots=True)
 class Broken(Happening):
-    """From here on a direction has no messages, but `size` bytes of one that isn't whole; `why` is a sentence."""
+    """
+    A direction has `size` bytes of a message that isn't whole; `why` is a sentence.
+
+    From here on it has no messages, unless each read is one.
+    """
 
     stream: str
     size: int
@@ -85,6 +89,9 @@ class Messages:
             return
         comments = decoder.comments + read.comments
         why = f"{read.missing:,} bytes weren't captured" if read.missing else ""
+        if why and self._make_codec is None:  # the next read is a message again
+            yield Broken(read.connection, read.time, read.stream, 0, why, ())
+            why = ""
         if not why:
             yield from decoder.take(read)
             comments, why = decoder.comments, decoder.why
