@@ -19,17 +19,14 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
+from twisted_lab.net.linger import Linger
 from twisted_lab.net.reason import show_reason
 from twisted_lab.net.refusal import shut
-from twisted_lab.net.taken import bytes_waiting
 from twisted_lab.net.transport import IStreamTransport
 from twisted_lab.net.undelayed import send_at_once
 
 if TYPE_CHECKING:
     from twisted_lab.net.bounded import BoundedFactory
-
-#: Seconds without a byte after which a peer that has our last word is taken to have nothing more to say.
-QUIET = 0.1
 
 
 @implementer(IHalfCloseableProtocol)
@@ -52,7 +49,7 @@ class BoundedConnection(Protocol):
     _lost = False
     _reason: str | None = None
     _deadline: IDelayedCall | None = None
-    _linger: IDelayedCall | None = None
+    _linger: Linger | None = None
     _backpressure: "_Backpressure | None" = None
 
     def connectionMade(self) -> None:
@@ -72,9 +69,11 @@ class BoundedConnection(Protocol):
         """Leave the factory's books, with a line in the log."""
         self._lost = True
         self._backpressure = None
-        for call in (self._deadline, self._linger):
-            if call is not None and call.active():
-                call.cancel()
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
         self.factory.closed(self, self._reason or _show_reason(reason))
         super().connectionLost(reason)
 
@@ -90,13 +89,7 @@ class BoundedConnection(Protocol):
 
     def writeConnectionLost(self) -> None:
         """Wait, our side being shut, until the peer has taken all of it and is quiet; then close."""
-        self._linger = self.factory.clock.callLater(QUIET, self._close_if_quiet, self.bytes_in)
-
-    def _close_if_quiet(self, bytes_in: int) -> None:
-        if bytes_in == self.bytes_in and not bytes_waiting(self.transport):
-            self.transport.loseConnection()
-        else:
-            self.writeConnectionLost()
+        self._linger = Linger(self.factory.clock, self.transport, lambda: self.bytes_in)
 
     def close(self, reason: str, *, last_word: bool = False) -> None:
         """

@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
 from twisted_lab.instruments.proxy.wire import wire_of
-from twisted_lab.net.connection import QUIET, BoundedConnection
+from twisted_lab.net.connection import BoundedConnection
+from twisted_lab.net.linger import Linger
 from twisted_lab.net.refusal import shut
-from twisted_lab.net.taken import bytes_waiting
 from twisted_lab.net.undelayed import send_at_once
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Side(Protocol):
     link: "Link"
     _ended = False  # its peer has shut its side
     _dropped = 0  # bytes
-    _quiet_check: IDelayedCall | None = None
+    _last: Linger | None = None
     _wire_reason: Failure | None = None
 
     def connectionMade(self) -> None:
@@ -54,13 +54,14 @@ class Side(Protocol):
 
     def writeConnectionLost(self) -> None:
         """Do nothing, for the other direction goes on; or close, once its peer has our last word."""
-        if self.link.closing and self._quiet_check is None:
-            self._check_later()
+        if self.link.closing and self._last is None:
+            self._last = Linger(self.link.clock, self.transport, lambda: self._dropped)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Have the other side know."""
-        if self._quiet_check is not None and self._quiet_check.active():
-            self._quiet_check.cancel()
+        if self._last is not None:
+            self._last.cancel()
+            self._last = None
         super().connectionLost(reason)
         self.link.lost(self, reason)
 
@@ -82,15 +83,6 @@ class Side(Protocol):
         """
         wire = self._wire_reason
         return wire if wire is not None and wire.check(ConnectionDone) and reason.check(ConnectionLost) else reason
-
-    def _check_later(self) -> None:
-        self._quiet_check = self.link.clock.callLater(QUIET, self._close_if_quiet, self._dropped)
-
-    def _close_if_quiet(self, dropped: int) -> None:
-        if dropped == self._dropped and not bytes_waiting(self.transport):
-            self.transport.loseConnection()
-        else:
-            self._check_later()
 
     def _watch_wire(self) -> None:
         """Note what TCP tells what is above it, if that isn't us."""
