@@ -7,6 +7,8 @@ import sys
 import termios
 from typing import Any
 
+from twisted_lab.net.below import wire_of
+
 #: Where Linux keeps tcpi_bytes_acked, an unsigned 64-bit integer, in struct tcp_info (linux/tcp.h; since 4.1).
 _ACKED_AT = 120
 
@@ -29,7 +31,6 @@ def bytes_waiting(transport: Any) -> int:
 
 
 def _socket(transport: Any) -> socket.socket | None:
-    while hasattr(transport, "transport"):  # TLS and other wrappers
-        transport = transport.transport
-    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
+    wire = wire_of(transport)
+    handle = wire.getHandle() if hasattr(wire, "getHandle") else None
     return handle if isinstance(handle, socket.socket) else None

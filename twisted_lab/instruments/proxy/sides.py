@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
-from twisted_lab.instruments.proxy.wire import wire_of
+from twisted_lab.net.below import wire_of
 from twisted_lab.net.connection import BoundedConnection
 from twisted_lab.net.linger import Linger
 from twisted_lab.net.refusal import shut

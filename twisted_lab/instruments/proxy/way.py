@@ -10,7 +10,7 @@ from zope.interface import implementer
 from twisted_lab.instruments.faults.inbox import Note
 from twisted_lab.instruments.faults.pipe import Pipe
 from twisted_lab.instruments.proxy.shortcut import Shortcut, can_shorten
-from twisted_lab.instruments.proxy.wire import wire_of
+from twisted_lab.net.below import wire_of
 from twisted_lab.net.refusal import shut
 
 if TYPE_CHECKING:

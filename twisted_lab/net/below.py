@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from twisted.protocols.policies import ProtocolWrapper
-
 
 def wire_of(transport: Any) -> Any:
     """Give it, of a protocol's transport; most often that is the same one."""
-    while isinstance(transport, ProtocolWrapper):
+    while hasattr(transport, "transport"):
         transport = transport.transport
     return transport
