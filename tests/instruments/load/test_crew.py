@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.instruments.load.test_measurement import OPEN, interval
-from twisted_lab.instruments.load.crew import LAST_WORDS, Crew, WorkerFailedError
+from twisted_lab.instruments.load.child import LAST_WORDS
+from twisted_lab.instruments.load.crew import Crew, WorkerFailedError
 from twisted_lab.instruments.load.plan import Plan
 
 

@@ -15,15 +15,13 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from twisted_lab.instruments.load.child import Child
 from twisted_lab.instruments.load.cores import confine
 
 #: Seconds that a server gets to start, and to end after SIGTERM.
 START, GRACE = 60.0, 5.0
-#: Seconds that are waited for what it had still written when it has ended: what it has started may have its output.
-LAST_WORDS = 1.0
 #: Bytes kept of what it says.
 KEPT = 16384
 _LISTENS = re.compile(rb" listens on (\S+)\s")
@@ -33,21 +31,18 @@ class ServerFailedError(Exception):
     """A server didn't start; the message says what it said."""
 
 
-class ServerProcess(ProcessProtocol):
+class ServerProcess(Child):
     """A server: `address` is where it listens once `start` is over, `pid` its process."""
 
-    transport: Any
-
     def __init__(self, reactor: Any, command: Sequence[str], cores: Sequence[int] = ()) -> None:
+        super().__init__(reactor)
         self.address = ""
         self.pid = 0
-        self._reactor = reactor
         self._command = [*command]
         self._cores = cores
         self._said = b""
         self._listens: Deferred[None] = Deferred()
         self._ended: Deferred[None] = Deferred()
-        self._leaving: Any = None
         self._leads_a_group = False
 
     async def start(self) -> None:
@@ -59,14 +54,14 @@ class ServerProcess(ProcessProtocol):
         bound = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
         words = [*group, *bound, *self._command]
         try:
-            self._reactor.spawnProcess(self, words[0], words, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+            self.reactor.spawnProcess(self, words[0], words, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         except OSError as error:
             self._ended.callback(None)
             raise ServerFailedError(f"{' '.join(self._command)} can't be started: {error.strerror}") from error
         self.pid = self.transport.pid
         confine(self.pid, self._cores)
         try:
-            await self._listens.addTimeout(START, self._reactor)
+            await self._listens.addTimeout(START, self.reactor)
         except (DeferredTimeoutError, CancelledError) as error:
             await self.stop()
             if isinstance(error, CancelledError):
@@ -76,7 +71,7 @@ class ServerProcess(ProcessProtocol):
     async def stop(self) -> None:
         """End it and wait until it has; with SIGKILL if it takes too long."""
         self._signal("TERM")
-        killing = self._reactor.callLater(GRACE, self._signal, "KILL")
+        killing = self.reactor.callLater(GRACE, self._signal, "KILL")
         while not self._ended.called:
             # Whoever cancels the work, again and again, mustn't leave the server behind.
             with suppress(CancelledError):
@@ -102,16 +97,15 @@ class ServerProcess(ProcessProtocol):
         self.outReceived(data)
 
     def processExited(self, reason: Failure) -> None:
-        """End what it has left behind, and wait for its last words, but not for ever."""
+        """End what it has left behind."""
         if self._leads_a_group:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-        self._leaving = self._reactor.callLater(LAST_WORDS, self.transport.loseConnection)
+        super().processExited(reason)
 
     def processEnded(self, reason: Failure) -> None:
         """Tell who waits."""
-        if self._leaving.active():
-            self._leaving.cancel()
+        super().processEnded(reason)
         if not self._listens.called:
             last = self._said.decode(errors="replace").strip().rpartition("\n")[2]
             self._listens.errback(ServerFailedError(f"{' '.join(self._command)} ended: {last or reason.value}"))

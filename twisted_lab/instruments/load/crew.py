@@ -9,9 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from twisted_lab.instruments.load.child import Child
 from twisted_lab.instruments.load.cores import confine
 from twisted_lab.instruments.load.interval import Interval
 from twisted_lab.instruments.load.measurement import Measurement
@@ -26,9 +26,6 @@ COMPLAINT = 4096
 SENTENCES, INTERRUPTED = range(os.EX_USAGE, os.EX_CONFIG + 1), 130
 #: Seconds that a worker gets beyond what its plan takes.
 GRACE = 30.0
-#: Seconds that are waited for what a worker that has ended had still written: what a client of the user's own has
-#: started may have its standard output for ever.
-LAST_WORDS = 1.0
 
 
 class WorkerFailedError(Exception):
@@ -146,20 +143,17 @@ class Crew:
             raise WorkerFailedError(os.EX_SOFTWARE, f"a process of the load said nothing for {seconds:g} s") from None
 
 
-class _Worker(ProcessProtocol):
+class _Worker(Child):
     """A process of the load; `ready`, `over`, `ended` fire when it is, or fail with why not; `gone` always fires."""
 
-    transport: Any
-
     def __init__(self, crew: Crew, reactor: Any) -> None:
+        super().__init__(reactor)
         self.intervals: list[Interval] = []
         self.ready: Deferred[int] = Deferred()
         self.over: Deferred[int] = Deferred()
         self.ended: Deferred[int] = Deferred()
         self.gone: Deferred[None] = Deferred()
         self._crew = crew
-        self._reactor = reactor
-        self._leaving: Any = None
         self._complaint = b""
         self._killed = False
         self._rest = b""
@@ -195,14 +189,9 @@ class _Worker(ProcessProtocol):
         """Keep what it complains of."""
         self._complaint = (self._complaint + data)[:COMPLAINT]
 
-    def processExited(self, reason: Failure) -> None:
-        """Wait for its last words, but not for ever."""
-        self._leaving = self._reactor.callLater(LAST_WORDS, self.transport.loseConnection)
-
     def processEnded(self, reason: Failure) -> None:
         """Tell who waits."""
-        if self._leaving.active():
-            self._leaving.cancel()
+        super().processEnded(reason)
         failure: Failure | None = None
         if not self._killed and not (reason.check(ProcessDone) and self.over.called):
             status = reason.value.exitCode if isinstance(reason.value, ProcessTerminated) else None
