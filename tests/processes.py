@@ -198,6 +198,16 @@ def command(
     )
 
 
+def unread(*words: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a command whose output nobody reads any more when it begins."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as output:
+        return subprocess.run(
+            words, stdout=output, stderr=subprocess.PIPE, env=ENVIRONMENT, timeout=DEADLINE, check=False
+        )
+
+
 def children(pid: int) -> list[int]:
     """Give the processes that a process has started and that run."""
     return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]

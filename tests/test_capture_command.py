@@ -13,7 +13,7 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
-from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, command
+from tests.processes import DEADLINE, ENVIRONMENT, SCRIPTS, command, unread
 from twisted_lab.instruments.capture.recorder import Recorder
 from twisted_lab.instruments.capture.recording import Recording
 from twisted_lab.instruments.directions import DOWNSTREAM, UPSTREAM
@@ -220,12 +220,7 @@ def test_what_can_be_read_is_shown(captured: Captured) -> None:
 def test_a_reader_that_has_seen_enough(captured: Captured) -> None:
     """A closed pipe ends it, as it ends any filter."""
     captured.talk()
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as output:
-        done = subprocess.run(  # ours
-            [LAB, "capture", captured.path], stdout=output, stderr=subprocess.PIPE, timeout=DEADLINE, check=False
-        )
+    done = unread(LAB, "capture", str(captured.path))
     assert (done.returncode, done.stderr) == (141, b"")
 
 

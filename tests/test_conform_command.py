@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import DEADLINE, SCRIPTS, command, program, service
+from tests.processes import DEADLINE, SCRIPTS, command, program, service, unread
 
 LAB = str(SCRIPTS / "twisted-lab")
 WRONG = """
@@ -227,12 +227,7 @@ def test_what_real_sockets_hide(tmp_path: Path, served: int, case: str, sentence
 @pytest.mark.parametrize("words", [("--list",), ("echo", "--only", "F1")])
 def test_a_reader_that_has_seen_enough(words: tuple[str, ...]) -> None:
     """A closed pipe ends it as it ends any filter."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as output:
-        done = subprocess.run(  # ours
-            [LAB, "conform", *words], stdout=output, stderr=subprocess.PIPE, timeout=DEADLINE, check=False
-        )
+    done = unread(LAB, "conform", *words)
     assert (done.returncode, done.stderr) == (141, b"")
 
 

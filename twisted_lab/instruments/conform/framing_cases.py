@@ -18,7 +18,7 @@ from twisted_lab.instruments.conform.case import (
     together,
 )
 from twisted_lab.instruments.conform.framing import payloads
-from twisted_lab.instruments.conform.peer import OPEN, Subject
+from twisted_lab.instruments.conform.peer import OPEN, Peer, Subject
 from twisted_lab.instruments.conform.verdict import BrokenRuleError, Finding, Verdict
 
 #: Places that F3 cuts at, at most: in memory, and over the network, where each takes a moment.
@@ -97,9 +97,7 @@ def many(subject: Subject) -> Finding:
 def at_the_limit(subject: Subject) -> Finding:
     """Send the longest."""
     limit = subject.framing.limit or 0
-    peer = subject.connect()
-    peer.send(subject.framing.request(b"X" * limit))
-    subject.wait(lambda: peer.state != OPEN or _replies(subject, peer.received) > 0, PATIENCE)
+    peer = _ask_long(subject, limit)
     if peer.state != OPEN:
         raise BrokenRuleError(f"the server {ended(peer)} on a request of {limit:,} bytes, which is the limit")
     if not decode(subject, peer.received):
@@ -152,9 +150,7 @@ def _refused(subject: Subject, refusal: Callable[[Any], bool]) -> Finding:
     """Send one more, where the connection outlives that."""
     limit = subject.framing.limit or 0
     usual, *_ = baseline(subject)
-    peer = subject.connect()
-    peer.send(subject.framing.request(b"X" * (limit + 1)))
-    subject.wait(lambda: peer.state != OPEN or _replies(subject, peer.received) > 0, PATIENCE)
+    peer = _ask_long(subject, limit + 1)
     if peer.state != OPEN:
         no_errors(subject)
         return closed(subject, peer)
@@ -168,5 +164,9 @@ def _refused(subject: Subject, refusal: Callable[[Any], bool]) -> Finding:
     return passed()
 
 
-def _replies(subject: Subject, data: bytearray) -> int:
-    return len(subject.framing.decode(bytes(data))[0])
+def _ask_long(subject: Subject, length: int) -> Peer:
+    """Send a request of that length; wait until it is answered, or the connection has ended."""
+    peer = subject.connect()
+    peer.send(subject.framing.request(b"X" * length))
+    subject.wait(lambda: peer.state != OPEN or bool(subject.framing.decode(bytes(peer.received))[0]), PATIENCE)
+    return peer
