@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import report
+from children import START
 
 #: MiB that either side may have in memory at most, whatever the number of entries.
 BAR = 96
@@ -57,8 +58,9 @@ def serving(root: Path, log: Path) -> Iterator[tuple[str, int]]:
         subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent) as process,  # noqa: S603  # our own
     ):
         try:
+            deadline = time.monotonic() + START
             while (match := re.search(r" listens on 127\.0\.0\.1:(\d+)\n", log.read_text())) is None:
-                if process.poll() is not None:
+                if process.poll() is not None or time.monotonic() > deadline:
                     sys.exit(log.read_text())
                 time.sleep(0.05)
             yield f"tcp:127.0.0.1:{match[1]}", process.pid
